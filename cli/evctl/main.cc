@@ -1,0 +1,64 @@
+// evctl: the operator's command line. So far what scripts need: `get` and `tail` as JSON lines.
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "cli/evctl/get.h"
+#include "cli/evctl/tail.h"
+#include "process/version.h"
+
+namespace {
+
+// 0 done, 1 failed, 2 asked for something that cannot be.
+int ExitCode(const absl::Status& status) {
+  if (status.ok()) return 0;
+  std::cerr << "evctl: " << std::string(status.message()) << '\n';
+  return absl::IsInvalidArgument(status) ? 2 : 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app(
+      "Looks into a charging network: what Central knows, and what is on Kafka. Prints JSON, one object a line.");
+  app.set_version_flag("--version", std::string(ev::process::Version()));
+  app.footer(
+      "Examples:\n"
+      "  evctl get points\n"
+      "  evctl get tickets --central localhost:6001\n"
+      "  evctl tail charging_session_complete --kafka-brokers localhost:9092\n"
+      "  evctl tail charging_status_updates --follow");
+  app.require_subcommand(1);
+
+  ev::evctl::GetOptions get;
+  CLI::App* get_command = app.add_subcommand("get", "What Central knows");
+  get_command->add_option("what", get.what, "points, sessions or tickets")->required();
+  get_command->add_option("--central", get.central, "Central's gRPC address")
+      ->envname("EV_CENTRAL")
+      ->capture_default_str();
+
+  ev::evctl::TailOptions tail;
+  std::vector<std::string> settings;
+  CLI::App* tail_command = app.add_subcommand("tail", "What is on a topic, decoded, from its start");
+  tail_command->add_option("topic", tail.topic, "For example charging_session_data")->required();
+  tail_command->add_option("--kafka-brokers", tail.kafka.brokers, "host:port, separated by commas")
+      ->envname("EV_KAFKA_BROKERS")
+      ->capture_default_str();
+  tail_command->add_option("--kafka-config", settings, "Any librdkafka setting, key=value; may be repeated");
+  tail_command->add_flag("--follow", tail.follow, "Stay and print what comes");
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  if (*get_command) return ExitCode(ev::evctl::Get(get, std::cout));
+  for (const std::string& text : settings) {
+    auto setting = ev::kafka::ParseSetting(text);
+    if (!setting.ok()) return ExitCode(setting.status());
+    tail.kafka.extra.push_back(*std::move(setting));
+  }
+  return ExitCode(ev::evctl::Tail(tail, std::cout));
+}

@@ -1,0 +1,132 @@
+#include "cli/evctl/tail.h"
+
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <ostream>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "base/mutex.h"
+#include "evcharging/events/v1/alerts.pb.h"
+#include "evcharging/events/v1/facts.pb.h"
+#include "evcharging/events/v1/status.pb.h"
+#include "events/topics.h"
+#include "google/protobuf/util/json_util.h"
+#include "kafka/admin.h"
+#include "kafka/consumer.h"
+#include "process/stop_signal.h"
+
+namespace ev::evctl {
+namespace {
+
+namespace events = evcharging::events::v1;
+
+std::unique_ptr<google::protobuf::Message> MessageOf(absl::string_view topic) {
+  const Topics topics;
+  if (topic == topics.status_updates.name) return std::make_unique<events::StatusUpdate>();
+  if (topic == topics.alerts.name) return std::make_unique<events::Alert>();
+  return std::make_unique<events::Fact>();
+}
+
+class Printer final : public BatchHandler {
+ public:
+  Printer(std::string topic, std::ostream& out) : message_(MessageOf(topic)), out_(out) {}
+
+  // Before Start(): up to which offset a partition holds messages now.
+  void ExpectUpTo(std::int32_t partition, std::int64_t end) {
+    MutexLock lock(mutex_);
+    left_[partition] = end;
+  }
+
+  bool WaitUntilDone(absl::Duration limit) {
+    MutexLock lock(mutex_);
+    if (!left_.empty()) done_.WaitFor(mutex_, limit);
+    return left_.empty();
+  }
+
+  absl::Status OnCluster(absl::string_view) override { return absl::OkStatus(); }
+
+  absl::Status OnBatch(const IncomingBatch& batch) override {
+    for (const IncomingMessage& message : batch.messages) Print(batch, message);
+    out_.flush();
+    MutexLock lock(mutex_);
+    const auto it = left_.find(batch.partition);
+    if (it != left_.end() && batch.messages.back().offset + 1 >= it->second) left_.erase(it);
+    if (left_.empty()) done_.SignalAll();
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<std::int64_t> OnGap(const Gap& gap) override { return gap.low; }
+
+ private:
+  void Print(const IncomingBatch& batch, const IncomingMessage& message) {
+    nlohmann::ordered_json line;
+    line["topic"] = std::string(batch.topic);
+    line["partition"] = batch.partition;
+    line["offset"] = message.offset;
+    line["key"] = std::string(message.key);
+    for (const auto& [name, value] : message.headers) line["headers"][std::string(name)] = std::string(value);
+    std::string json;
+    google::protobuf::util::JsonPrintOptions print;
+    print.preserve_proto_field_names = true;
+    print.always_print_primitive_fields = true;
+    if (message_->ParseFromArray(message.value.data(), static_cast<int>(message.value.size())) &&
+        google::protobuf::util::MessageToJsonString(*message_, &json, print).ok()) {
+      line["value"] = nlohmann::ordered_json::parse(json);
+    } else {
+      line["undecodable"] = absl::BytesToHexString(message.value);
+    }
+    out_ << line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << '\n';
+  }
+
+  const std::unique_ptr<google::protobuf::Message> message_;
+  std::ostream& out_;
+  Mutex mutex_;
+  CondVar done_;
+  std::map<std::int32_t, std::int64_t> left_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace
+
+absl::Status Tail(const TailOptions& options, std::ostream& out) {
+  auto admin = kafka::Admin::Create(options.kafka);
+  if (!admin.ok()) return admin.status();
+  auto partitions = (*admin)->PartitionCount(options.topic, options.connect_limit);
+  if (!partitions.ok()) return partitions.status();
+
+  Printer printer(options.topic, out);
+  std::vector<TopicPartitionOffset> positions;
+  for (int i = 0; i < *partitions; ++i) {
+    auto marks = (*admin)->QueryWatermarks({options.topic, i}, options.connect_limit);
+    if (!marks.ok()) return marks.status();
+    if (!options.follow && marks->high > marks->low) printer.ExpectUpTo(i, marks->high);
+    if (options.follow || marks->high > marks->low) positions.push_back({options.topic, i, marks->low});
+  }
+  if (positions.empty()) return absl::OkStatus();
+
+  kafka::ConsumerConfig config;
+  config.kafka = options.kafka;
+  config.group_id = "evctl";
+  auto consumer = kafka::Consumer::Create(config);
+  if (!consumer.ok()) return consumer.status();
+  if (auto status = (*consumer)->Start(std::move(positions), printer); !status.ok()) return status;
+  absl::Status result;
+  if (options.follow) {
+    process::StopSignal stop;
+    stop.Wait();
+  } else {
+    const absl::Duration limit = absl::Seconds(60);
+    absl::Duration waited;
+    const absl::Duration step = absl::Milliseconds(500);
+    while (!printer.WaitUntilDone(step) && waited < limit) waited += step;
+    if (waited >= limit)
+      result = absl::DeadlineExceededError(absl::StrCat("the end of ", options.topic, " was not reached in 60 s"));
+  }
+  (*consumer)->Stop();
+  return result;
+}
+
+}  // namespace ev::evctl

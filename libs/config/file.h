@@ -1,0 +1,19 @@
+#ifndef EV_CONFIG_FILE_H_
+#define EV_CONFIG_FILE_H_
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+namespace ev::config {
+
+// The values of each key of a configuration file, sections joined by a dot: `[kafka]` and `brokers = "a:1,b:2"` give
+// {"kafka.brokers", {"a:1,b:2"}}. INI or TOML as CLI11 reads them; `#` begins a comment except inside quotes; a list is
+// `["a", "b"]`. InvalidArgument when the file cannot be read or has a key twice.
+absl::StatusOr<std::map<std::string, std::vector<std::string>>> ReadFile(const std::string& path);
+
+}  // namespace ev::config
+
+#endif  // EV_CONFIG_FILE_H_

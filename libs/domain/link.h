@@ -1,0 +1,140 @@
+#ifndef EV_DOMAIN_LINK_H_
+#define EV_DOMAIN_LINK_H_
+
+// What a charging point and Central tell each other over the link, as plain values: the cores of Central, Monitor and
+// Engine speak these; adapters turn them into protobuf.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "base/strong_id.h"
+#include "domain/charging_point.h"
+#include "domain/ids.h"
+#include "domain/session.h"
+
+namespace ev {
+
+using CommandId = StrongNumber<struct CommandIdTag>;  // Given by Central, unique within one of its starts.
+
+enum class Phase { kGranted = 1, kCharging = 2 };
+
+// The session that holds the charging point right now.
+struct Occupation {
+  SessionId session;
+  GrantNumber number;
+  Phase phase = Phase::kGranted;
+  std::int64_t energy_mwh = 0;
+  std::int64_t power_w = 0;
+  std::int64_t amount_micros = 0;
+
+  friend bool operator==(const Occupation&, const Occupation&) = default;
+};
+
+// Start or final facts of a session that Central has not settled yet.
+struct Unsettled {
+  SessionId session;
+  GrantNumber number;
+  bool start = false;
+  bool final = false;
+
+  friend bool operator==(const Unsettled&, const Unsettled&) = default;
+};
+
+inline constexpr int kMaxUnsettledListed = 64;  // In one report; the rest is told by its total.
+
+// How the Engine is: made by it every second, passed up unchanged by its Monitor.
+struct EngineReport {
+  EngineHealth health = EngineHealth::kUnknown;
+  std::string fault;              // Empty unless faulted.
+  LinkEpoch configured_epoch;     // The newest link whose configuration this Engine has applied.
+  GrantNumber mark;               // The highest grant number it has seen.
+  std::string journal_id;         // A new id means a new disk.
+  std::int64_t journal_room = 0;  // Facts that still fit.
+  bool plugged_in = false;
+  std::optional<Occupation> occupation;
+  std::vector<Unsettled> unsettled;  // Oldest first, at most kMaxUnsettledListed.
+  std::int64_t unsettled_total = 0;
+
+  friend bool operator==(const EngineReport&, const EngineReport&) = default;
+};
+
+// What a charging point must know before it may deliver energy. `epoch` is the link that it belongs to.
+struct Configuration {
+  LinkEpoch epoch;
+  Price price;
+  std::vector<OutOfService> causes;  // The charging point's own and the network's.
+  GrantNumber highest_grant;
+
+  friend bool operator==(const Configuration&, const Configuration&) = default;
+};
+
+struct PrepareSession {
+  Grant grant;
+  absl::Duration plug_in_time_to_live;  // An unused grant is released after it.
+};
+struct CancelGrant {
+  GrantNumber number;
+  SessionId session;
+};
+struct StopSession {
+  SessionId session;
+  EndReason reason = EndReason::kDriverStop;
+};
+// `deadline` counts from receipt.
+struct Command {
+  CommandId id;
+  absl::Duration deadline;
+  std::variant<PrepareSession, CancelGrant, StopSession> body;
+};
+
+// The charging point's real answer.
+enum class Verdict {
+  kGranted = 1,    // PrepareSession: reserved.
+  kDenied = 2,     // PrepareSession: refused, with a reason.
+  kCancelled = 3,  // CancelGrant: the session is not running and never will be.
+  kRunning = 4,    // CancelGrant: energy already flows, nothing was stopped.
+  kEnded = 5,      // CancelGrant, StopSession: it ran and is over; its final is on the way or settled.
+  kStopped = 6,    // StopSession: the charge was ended now.
+  kUnknown = 7,    // StopSession: no such session here.
+  kFailed = 8,     // The Engine did not answer its Monitor: nothing is known.
+};
+struct CommandAnswer {
+  CommandId id;
+  Verdict verdict = Verdict::kFailed;
+  DenialReason denial = DenialReason::kNone;
+  std::string text;
+  GrantNumber mark;  // After the command; 0 when unknown (kFailed).
+};
+
+// A start or a final is settled: the Engine may free its room.
+struct Settlement {
+  SessionId session;
+  bool start = false;
+  bool final = false;
+  bool refused = false;  // Kept in the dead-letter topic instead of booked.
+  std::string reason;    // Why refused.
+
+  friend bool operator==(const Settlement&, const Settlement&) = default;
+};
+
+// A person asks at the charging point; `waited` is the time the request has spent on earlier hops.
+struct PointRequest {
+  std::string request_id;
+  DriverId driver;
+  Target target;
+  absl::Duration waited;
+};
+struct PointRequestAnswer {
+  std::string request_id;
+  std::optional<SessionId> session;  // Granted; the grant itself comes as a PrepareSession.
+  DenialReason denial = DenialReason::kNone;
+  std::string text;
+};
+
+}  // namespace ev
+
+#endif  // EV_DOMAIN_LINK_H_

@@ -1,0 +1,85 @@
+#include "kafka/broker_watch.h"
+
+#include <optional>
+#include <utility>
+
+#include "absl/time/clock.h"
+
+namespace ev::kafka {
+
+BrokerWatch::BrokerWatch(WatchConfig config, Reachability state, Question question, LogSink log,
+                         HealthCallback on_change)
+    : config_(config),
+      question_(std::move(question)),
+      log_(std::move(log)),
+      on_change_(std::move(on_change)),
+      state_(std::move(state)),
+      thread_([this](const std::stop_token& stop) { Run(stop); }) {}
+
+BrokerWatch::~BrokerWatch() {
+  thread_.request_stop();
+  MutexLock lock(mutex_);  // Else the thread could miss the signal between its test and its wait.
+  wake_.SignalAll();
+}
+
+void BrokerWatch::OnTrouble(absl::string_view reason) {
+  MutexLock lock(mutex_);
+  trouble_ = std::string(reason.substr(0, reason.find(" (after ")));  // What follows is librdkafka's own state.
+  is_troubled_ = true;
+  wake_.SignalAll();
+}
+
+void BrokerWatch::OnHeard() {
+  MutexLock lock(mutex_);
+  was_heard_ = true;
+}
+
+BackboneHealth BrokerWatch::Health() const {
+  MutexLock lock(mutex_);
+  return state_.health();
+}
+
+void BrokerWatch::Run(const std::stop_token& stop) {
+  do {
+    Ask();
+  } while (WaitForTurn(stop));
+}
+
+void BrokerWatch::Ask() {
+  const absl::StatusOr<std::string> answer = question_(config_.limit);
+  std::optional<std::string> line;
+  BackboneHealth health;
+  {
+    MutexLock lock(mutex_);
+    if (answer.ok()) {
+      line = state_.OnAnswer(*answer, absl::Now());
+      trouble_.clear();
+    } else {
+      // A refused connection says more than the question that timed out because of it.
+      line = state_.OnSilence(trouble_.empty() ? answer.status().message() : absl::string_view(trouble_), absl::Now());
+    }
+    health = state_.health();
+  }
+  if (!line.has_value()) return;
+  if (log_) log_(health.connected ? LogLevel::kInfo : LogLevel::kWarning, *line);
+  if (on_change_) on_change_(health);
+}
+
+bool BrokerWatch::WaitForTurn(const std::stop_token& stop) {
+  MutexLock lock(mutex_);
+  const bool is_connected = state_.health().connected;
+  // While it is unreachable, every failed attempt to connect is a trouble: only the pause bounds the questions then.
+  if (!is_connected) is_troubled_ = false;
+  absl::Time turn = absl::Now() + (is_connected ? config_.interval : config_.limit / 4);
+  while (!stop.stop_requested()) {
+    if (is_connected && std::exchange(is_troubled_, false)) return true;
+    if (absl::Now() >= turn) {
+      if (!is_connected || !std::exchange(was_heard_, false)) return true;
+      turn = absl::Now() + config_.interval;
+    }
+    wake_.WaitFor(mutex_, turn - absl::Now());
+  }
+  return false;
+}
+
+}  // namespace ev::kafka

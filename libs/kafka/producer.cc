@@ -1,0 +1,334 @@
+#include "kafka/producer.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <map>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "base/mutex.h"
+#include "kafka/client.h"
+
+namespace ev::kafka {
+namespace {
+
+constexpr absl::Duration kPoll = absl::Milliseconds(100);
+constexpr absl::Duration kDrainLimit = absl::Seconds(2);
+constexpr absl::Duration kMinLife =
+    absl::Seconds(1);  // Between two new clients, so that dying at once is no busy loop.
+
+std::vector<Setting> SettingsOf(const ProducerConfig& config) {
+  return {
+      {"enable.idempotence", "true"},
+      {"acks", "all"},
+      {"message.timeout.ms", "0"},  // Never expires: the owner's journal is behind it.
+      {"partitioner", "murmur2_random"},
+      {"compression.type", "lz4"},
+      {"linger.ms", absl::StrCat(absl::ToInt64Milliseconds(config.linger))},
+      {"batch.size", "1000000"},
+      {"batch.num.messages", "10000"},
+      {"queue.buffering.max.messages", absl::StrCat(config.max_queued_messages)},
+      {"queue.buffering.max.kbytes", absl::StrCat(config.max_queued_bytes / 1024)},
+  };
+}
+
+// librdkafka's view of one message: names, pointers and lengths, valid while the message is.
+class ProduceArguments {
+ public:
+  ProduceArguments(const OutgoingMessage& message, std::uint64_t number) {
+    arguments_.reserve(5 + message.headers.size());
+    Add(RD_KAFKA_VTYPE_TOPIC).u.cstr = message.topic.c_str();
+    Add(RD_KAFKA_VTYPE_MSGFLAGS).u.i = RD_KAFKA_MSG_F_COPY;
+    Add(RD_KAFKA_VTYPE_VALUE).u.mem = {const_cast<char*>(message.value.data()), message.value.size()};
+    // Without a key (not: with an empty one) the message goes to any partition.
+    if (!message.key.empty()) {
+      Add(RD_KAFKA_VTYPE_KEY).u.mem = {const_cast<char*>(message.key.data()), message.key.size()};
+    }
+    Add(RD_KAFKA_VTYPE_OPAQUE).u.ptr = reinterpret_cast<void*>(number);
+    for (const auto& [name, value] : message.headers) {
+      Add(RD_KAFKA_VTYPE_HEADER).u.header = {name.c_str(), value.data(), static_cast<ssize_t>(value.size())};
+    }
+  }
+
+  rd_kafka_resp_err_t Produce(rd_kafka_t* client) const {
+    const ErrorHandle error(rd_kafka_produceva(client, arguments_.data(), arguments_.size()));
+    return error == nullptr ? RD_KAFKA_RESP_ERR_NO_ERROR : rd_kafka_error_code(error.get());
+  }
+
+ private:
+  rd_kafka_vu_t& Add(rd_kafka_vtype_t type) {
+    arguments_.emplace_back().vtype = type;
+    return arguments_.back();
+  }
+
+  std::vector<rd_kafka_vu_t> arguments_;
+};
+
+}  // namespace
+
+class Producer::Impl {
+ public:
+  Impl(ProducerConfig config, LogSink log) : config_(std::move(config)), log_(std::move(log)) {}
+
+  ~Impl() {
+    {
+      MutexLock lock(mutex_);
+      is_closing_ = true;
+    }
+    poller_.request_stop();
+    Wake();
+    if (poller_.joinable()) poller_.join();
+    watch_view_ = nullptr;
+    watch_.reset();
+    if (const std::int64_t given_up = queued(); given_up > 0) {
+      Log(LogLevel::kWarning, absl::StrCat("Kafka producer closed with ", given_up, " messages undelivered"));
+    }
+    GiveUp(absl::CancelledError("the producer was closed"));
+  }
+
+  absl::Status Open() {
+    absl::Status status = Build();
+    if (status.ok()) poller_ = std::jthread([this](const std::stop_token& stop) { Poll(stop); });
+    return status;
+  }
+
+  void StartWatch(HealthCallback on_health) {
+    watch_ = std::make_unique<BrokerWatch>(
+        config_.watch, Reachability("producer", config_.kafka.brokers, "Kafka producer initialized successfully"),
+        [this](absl::Duration limit) -> absl::StatusOr<std::string> {
+          const ClientHandle client = Current();
+          if (client == nullptr) return absl::UnavailableError("the producer is being replaced");
+          return AskClusterId(client.get(), limit);
+        },
+        log_, std::move(on_health));
+    watch_view_ = watch_.get();
+  }
+
+  absl::Status Publish(OutgoingMessage message) {
+    MutexLock lock(mutex_);
+    if (is_closing_) return absl::UnavailableError("the producer is closing");
+    if (client_ == nullptr) return absl::UnavailableError("the producer is being replaced");
+    // Entered first: the delivery report may come before librdkafka's call returns.
+    const std::uint64_t number = ++last_number_;
+    const auto entry = undelivered_.emplace_hint(undelivered_.end(), number, std::move(message.done));
+    const rd_kafka_resp_err_t error = ProduceArguments(message, number).Produce(client_.get());
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return absl::OkStatus();
+    undelivered_.erase(entry);
+    if (error == RD_KAFKA_RESP_ERR__FATAL) return absl::UnavailableError("the producer is being replaced");
+    return ToStatus(error, absl::StrCat("publish to ", message.topic));
+  }
+
+  absl::Status Flush(absl::Duration limit) {
+    const absl::Time end = absl::Now() + limit;
+    MutexLock lock(mutex_);
+    while (Queued() > 0) {
+      const absl::Duration left = end - absl::Now();
+      if (left <= absl::ZeroDuration()) {
+        return absl::DeadlineExceededError(
+            absl::StrCat(Queued(), " messages were not delivered within ", absl::FormatDuration(limit)));
+      }
+      all_done_.WaitFor(mutex_, left);
+    }
+    return absl::OkStatus();
+  }
+
+  BackboneHealth Health() const { return watch_->Health(); }
+
+  std::int64_t queued() const {
+    MutexLock lock(mutex_);
+    return Queued();
+  }
+
+  std::int64_t replacements() const {
+    MutexLock lock(mutex_);
+    return replacements_;
+  }
+
+ private:
+  std::int64_t Queued() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return static_cast<std::int64_t>(undelivered_.size()) + running_callbacks_;
+  }
+
+  ClientHandle Current() const {
+    MutexLock lock(mutex_);
+    return client_;
+  }
+
+  // Ends a wait of the poller.
+  void Wake() {
+    const ClientHandle client = Current();
+    if (client == nullptr) return;
+    const QueueHandle queue(rd_kafka_queue_get_main(client.get()));
+    rd_kafka_queue_yield(queue.get());
+  }
+
+  absl::Status Build() {
+    absl::StatusOr<ConfHandle> conf = NewConf(config_.kafka, SettingsOf(config_));
+    if (!conf.ok()) return conf.status();
+    auto events = std::make_shared<ClientEvents>("producer", log_);
+    events->on_delivery = [this](const rd_kafka_message_t& message) { OnDelivery(message); };
+    events->on_error = [this](rd_kafka_resp_err_t error, absl::string_view reason) { OnError(error, reason); };
+    absl::StatusOr<ClientHandle> client =
+        NewClient(RD_KAFKA_PRODUCER, *std::move(conf), std::move(events), config_.close_limit);
+    if (!client.ok()) return client.status();
+    // A topic that is known to the client has its leaders looked up with the first connection. Letting go of the handle
+    // does not forget the topic.
+    for (const std::string& topic : config_.topics) {
+      if (TopicHandle(rd_kafka_topic_new(client->get(), topic.c_str(), nullptr)) == nullptr) {
+        return absl::InvalidArgumentError(absl::StrCat("kafka topic '", topic, "' is not a topic name"));
+      }
+    }
+    last_build_ = absl::Now();
+    MutexLock lock(mutex_);
+    client_ = *std::move(client);
+    return absl::OkStatus();
+  }
+
+  void Poll(const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+      if (const ClientHandle client = Current(); client != nullptr) {
+        rd_kafka_poll(client.get(), ToMillis(kPoll));
+        if (!is_fatal_) continue;
+      }
+      Replace(stop);
+    }
+  }
+
+  void OnDelivery(const rd_kafka_message_t& message) {
+    const auto number = reinterpret_cast<std::uint64_t>(message._private);
+    if (message.err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      if (BrokerWatch* watch = watch_view_) watch->OnHeard();
+      Done(number, absl::OkStatus());
+    } else if (!is_giving_up_) {
+      Done(number, ToStatus(message.err, absl::StrCat("deliver to ", rd_kafka_topic_name(message.rkt))));
+    }
+  }
+
+  void Done(std::uint64_t number, const absl::Status& status) {
+    DeliveryCallback done;
+    {
+      MutexLock lock(mutex_);
+      auto entry = undelivered_.extract(number);
+      if (entry.empty()) return;
+      done = std::move(entry.mapped());
+      ++running_callbacks_;
+    }
+    if (done) done(status);
+    MutexLock lock(mutex_);
+    --running_callbacks_;
+    if (Queued() == 0) all_done_.SignalAll();
+  }
+
+  void OnError(rd_kafka_resp_err_t error, absl::string_view reason) {
+    if (error == RD_KAFKA_RESP_ERR__FATAL) {
+      is_fatal_ = true;
+      return;
+    }
+    // "All brokers are down" says less than the failed connections before it.
+    if (error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) return;
+    if (BrokerWatch* watch = watch_view_) watch->OnTrouble(reason);
+  }
+
+  void Replace(const std::stop_token& stop) {
+    std::array<char, 512> reason{};
+    if (const ClientHandle client = Current(); client != nullptr) {
+      const rd_kafka_resp_err_t error = rd_kafka_fatal_error(client.get(), reason.data(), reason.size());
+      Log(LogLevel::kWarning, absl::StrCat("Kafka producer ended (", rd_kafka_err2name(error), ": ", reason.data(),
+                                           "): a new one is built, ", queued(), " messages are handed back"));
+    }
+    GiveUp(absl::UnavailableError(absl::StrCat("the producer ended: ", reason.data())));
+    PauseUntil(last_build_ + kMinLife, stop);
+    if (absl::Status status = Build(); !status.ok()) {
+      Log(LogLevel::kError, absl::StrCat("Kafka producer cannot be built again: ", status.message()));
+      return;
+    }
+    is_fatal_ = false;
+    MutexLock lock(mutex_);
+    ++replacements_;
+  }
+
+  // Takes the client away from Publish() and tells `status` for everything that it has not delivered, in the order of
+  // publishing: librdkafka's own reports come partition by partition, so here they only say what did arrive.
+  void GiveUp(const absl::Status& status) {
+    ClientHandle client;
+    {
+      MutexLock lock(mutex_);
+      client = std::exchange(client_, nullptr);
+    }
+    if (client == nullptr) return;
+    is_giving_up_ = true;
+    rd_kafka_purge(client.get(), RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
+    const absl::Time end = absl::Now() + kDrainLimit;
+    while (rd_kafka_outq_len(client.get()) > 0 && absl::Now() < end) rd_kafka_poll(client.get(), ToMillis(kPoll));
+    is_giving_up_ = false;
+    client.reset();
+    while (const std::optional<std::uint64_t> oldest = OldestUndelivered()) Done(*oldest, status);
+  }
+
+  std::optional<std::uint64_t> OldestUndelivered() const {
+    MutexLock lock(mutex_);
+    if (undelivered_.empty()) return std::nullopt;
+    return undelivered_.begin()->first;
+  }
+
+  void PauseUntil(absl::Time end, const std::stop_token& stop) {
+    MutexLock lock(mutex_);
+    while (!stop.stop_requested() && absl::Now() < end) pause_.WaitFor(mutex_, std::min(kPoll, end - absl::Now()));
+  }
+
+  void Log(LogLevel level, absl::string_view text) const {
+    if (log_) log_(level, text);
+  }
+
+  const ProducerConfig config_;
+  const LogSink log_;
+  mutable Mutex mutex_;
+  CondVar all_done_;
+  CondVar pause_;
+  ClientHandle client_ ABSL_GUARDED_BY(mutex_);  // Null while it is replaced.
+  std::map<std::uint64_t, DeliveryCallback> undelivered_ ABSL_GUARDED_BY(mutex_);
+  std::uint64_t last_number_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::int64_t running_callbacks_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::int64_t replacements_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool is_closing_ ABSL_GUARDED_BY(mutex_) = false;
+  // Of the thread that polls (the destructor, when that has ended).
+  bool is_fatal_ = false;
+  bool is_giving_up_ = false;
+  absl::Time last_build_;
+  std::unique_ptr<BrokerWatch> watch_;
+  std::atomic<BrokerWatch*> watch_view_ = nullptr;  // The same for the polling thread, which starts before it.
+  std::jthread poller_;                             // Last: stops before anything it uses is destroyed.
+};
+
+absl::StatusOr<std::unique_ptr<Producer>> Producer::Create(ProducerConfig config, LogSink log,
+                                                           HealthCallback on_health) {
+  auto impl = std::make_unique<Impl>(std::move(config), std::move(log));
+  if (absl::Status status = impl->Open(); !status.ok()) return status;
+  impl->StartWatch(std::move(on_health));
+  return std::unique_ptr<Producer>(new Producer(std::move(impl)));
+}
+
+Producer::Producer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Producer::~Producer() = default;
+
+absl::Status Producer::Publish(OutgoingMessage message) {
+  return impl_->Publish(std::move(message));
+}
+absl::Status Producer::Flush(absl::Duration limit) {
+  return impl_->Flush(limit);
+}
+BackboneHealth Producer::Health() const {
+  return impl_->Health();
+}
+std::int64_t Producer::queued() const {
+  return impl_->queued();
+}
+std::int64_t Producer::replacements() const {
+  return impl_->replacements();
+}
+
+}  // namespace ev::kafka

@@ -1,0 +1,46 @@
+#ifndef EV_PROCESS_LINE_READER_H_
+#define EV_PROCESS_LINE_READER_H_
+
+#include <cstdio>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+
+namespace ev::process {
+
+// Reads commands, one a line: with editing, history and completion when the input is a terminal, plainly from a pipe or
+// a file.
+//
+// Owns one thread, which makes the callbacks. The destructor stops reading, without waiting for a line, and waits for a
+// callback that runs; it restores the terminal.
+class LineReader {
+ public:
+  struct Options {
+    std::string prompt;  // Terminal only.
+    // The words that may replace `word` (what stands before the cursor), given the line up to it. Terminal only.
+    std::function<std::vector<std::string>(absl::string_view line, absl::string_view word)> complete;
+    std::string history_file;  // Read at start, written at the end. Empty: history ends with the process.
+    int input_fd = 0;
+    std::FILE* output = stdout;  // Prompt and echo. Terminal only.
+  };
+
+  // `on_line` gets each line that is not blank, without its end and the blanks around it. A line over 4096 bytes is
+  // dropped and `on_line` gets nothing for it. `on_end` comes once, when the input has ended (not when the reader is
+  // destroyed). Neither may destroy the reader.
+  LineReader(Options options, std::function<void(const std::string&)> on_line, std::function<void()> on_end);
+  ~LineReader();
+
+  // Whether the input is a terminal, so that a person types.
+  bool is_terminal() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace ev::process
+
+#endif  // EV_PROCESS_LINE_READER_H_

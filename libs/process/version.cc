@@ -1,0 +1,9 @@
+#include "process/version.h"
+
+namespace ev::process {
+
+absl::string_view Version() {
+  return EV_VERSION;
+}
+
+}  // namespace ev::process

@@ -1,0 +1,96 @@
+#ifndef EV_STORE_SQLITE_SQLITE_STORE_H_
+#define EV_STORE_SQLITE_SQLITE_STORE_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "base/id_source.h"
+#include "base/mutex.h"
+#include "store/store.h"
+
+namespace ev::store {
+
+namespace sqlite {
+class Connection;
+class FileLock;
+}  // namespace sqlite
+
+struct SqliteOptions {
+  int shards = 12;  // Of a new file; an existing one must have as many.
+
+  // For tests: called when a Commit() has written everything but its COMMIT. An error stands for a COMMIT whose outcome
+  // is not known (here: it did not happen).
+  std::function<absl::Status()> before_commit;
+};
+
+// The store in one SQLite file (write-ahead log, every commit synced), which belongs to one process at a time.
+//
+// Two connections: one writes, one reads snapshots, so a read waits for other reads only. After a COMMIT that failed
+// every write is refused with Internal until the file is opened again.
+class SqliteStore final : public Store {
+ public:
+  // Opens `path`, or makes it when there is none; `now` gives the incarnation, `ids` a new store's id. The file's
+  // folder must exist. FailedPrecondition: in use by another process, not ours, made by a newer version, or with
+  // another number of shards. DataLoss: truncated or damaged. Either message says what to do, and a file that is
+  // refused is left as it is.
+  static absl::StatusOr<std::unique_ptr<SqliteStore>> Open(const std::string& path, SqliteOptions options,
+                                                           absl::Time now, IdSource& ids);
+  ~SqliteStore() override;
+
+  std::string id() const override { return id_; }
+  int shards() const override { return options_.shards; }
+  std::int64_t incarnation() const override { return incarnation_; }
+  absl::StatusOr<std::string> KafkaClusterId() override;
+  absl::Status SetKafkaClusterId(absl::string_view id) override;
+  absl::StatusOr<std::vector<ShardState>> TakeShards(absl::string_view owner, absl::string_view address) override;
+  std::vector<absl::Status> Commit(absl::Span<const ShardBatch> batches) override;
+  absl::StatusOr<Session> FindSession(const SessionId& id) override;
+  absl::StatusOr<RequestRecord> FindRequest(absl::string_view key) override;
+  absl::StatusOr<Ticket> FindTicket(absl::string_view id) override;
+  absl::StatusOr<std::vector<RefusalRecord>> FindRefusals(const SessionId& id) override;
+  absl::StatusOr<Page<Session>> ListSessions(const SessionFilter& filter) override;
+  absl::StatusOr<Page<Ticket>> ListTickets(const TicketFilter& filter) override;
+  absl::StatusOr<std::vector<GapRecord>> ListGaps() override;
+  absl::StatusOr<std::vector<StoredOutboxRecord>> ReadOutbox(std::int64_t after, int limit) override;
+  absl::Status DeleteOutbox(absl::Span<const std::int64_t> positions) override;
+  absl::StatusOr<std::int64_t> OutboxSize() override;
+  absl::Status DeleteRequestsBefore(absl::Time time) override;
+  absl::Status CheckIntegrity() override;
+
+ private:
+  SqliteStore(std::string path, SqliteOptions options, std::unique_ptr<sqlite::FileLock> lock);
+
+  absl::Status Load(absl::Time now) ABSL_LOCKS_EXCLUDED(writer_mutex_, reader_mutex_);
+  absl::Status Begin() ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_mutex_);
+  absl::Status End() ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_mutex_);
+  void Rollback() ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_mutex_);
+  // Runs `body` in a transaction of its own.
+  absl::Status Write(const std::function<absl::Status(sqlite::Connection&)>& body)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_mutex_);
+
+  const std::string path_;
+  const SqliteOptions options_;
+  const std::unique_ptr<sqlite::FileLock> lock_;  // Before the connections: given up after they are closed.
+  std::string id_;                                // Written by Load() only, like the next.
+  std::int64_t incarnation_ = 0;
+
+  Mutex writer_mutex_;
+  std::unique_ptr<sqlite::Connection> writer_ ABSL_GUARDED_BY(writer_mutex_);
+  bool failed_ ABSL_GUARDED_BY(writer_mutex_) = false;  // A COMMIT failed: what is on disk is not known.
+
+  Mutex reader_mutex_;
+  std::unique_ptr<sqlite::Connection> reader_ ABSL_GUARDED_BY(reader_mutex_);
+};
+
+}  // namespace ev::store
+
+#endif  // EV_STORE_SQLITE_SQLITE_STORE_H_

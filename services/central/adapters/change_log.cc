@@ -1,0 +1,52 @@
+#include "services/central/adapters/change_log.h"
+
+#include "log/log.h"
+
+namespace ev::central {
+
+void ChangeLog::OnSession(const SessionChanged& change) {
+  const Session& s = change.session;
+  if (change.ticket.has_value()) {
+    log::Info("ticket issued", {{"session_id", s.id},
+                                {"cp_id", s.cp},
+                                {"driver_id", s.driver},
+                                {"energy_mwh", change.ticket->energy_mwh},
+                                {"amount_micros", change.ticket->amount_micros},
+                                {"currency", change.ticket->price.currency},
+                                {"end_reason", Name(change.ticket->end_reason)}});
+    return;
+  }
+  if (change.previous == s.state) return;
+  if (s.state == SessionState::kDenied) {
+    log::Warn("session denied", {{"session_id", s.id},
+                                 {"cp_id", s.cp},
+                                 {"driver_id", s.driver},
+                                 {"reason", Name(s.denial)},
+                                 {"text", s.denial_text}});
+    return;
+  }
+  log::Info("session changed",
+            {{"session_id", s.id}, {"cp_id", s.cp}, {"driver_id", s.driver}, {"state", Name(s.state)}});
+}
+
+void ChangeLog::OnPoint(const PointChanged& change) {
+  const PointView& p = change.point;
+  if (change.deleted) {
+    log::Info("charging point deleted", {{"cp_id", p.record.id}});
+  } else if (!change.previous.has_value()) {
+    log::Info("charging point registered", {{"cp_id", p.record.id}, {"location", p.record.location}});
+  } else if (*change.previous != p.state) {
+    log::Info("charging point changed",
+              {{"cp_id", p.record.id}, {"state", Name(p.state)}, {"was", Name(*change.previous)}, {"fault", p.fault}});
+  }
+}
+
+void ChangeLog::OnDeadLetter(const DeadLettered& letter) {
+  log::Warn("message put aside", {{"topic", letter.topic},
+                                  {"partition", letter.partition},
+                                  {"offset", letter.offset},
+                                  {"reason", letter.reason},
+                                  {"detail", letter.detail}});
+}
+
+}  // namespace ev::central

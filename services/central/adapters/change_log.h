@@ -1,0 +1,18 @@
+#ifndef EV_CENTRAL_ADAPTERS_CHANGE_LOG_H_
+#define EV_CENTRAL_ADAPTERS_CHANGE_LOG_H_
+
+#include "services/central/adapters/shard_host.h"
+
+namespace ev::central {
+
+// Writes each change of state to the log, one line each; figures of a running charge are not written.
+class ChangeLog final : public Observer {
+ public:
+  void OnSession(const SessionChanged& change) override;
+  void OnPoint(const PointChanged& change) override;
+  void OnDeadLetter(const DeadLettered& letter) override;
+};
+
+}  // namespace ev::central
+
+#endif  // EV_CENTRAL_ADAPTERS_CHANGE_LOG_H_

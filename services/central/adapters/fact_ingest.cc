@@ -1,0 +1,202 @@
+#include "services/central/adapters/fact_ingest.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "log/log.h"
+
+namespace ev::central {
+namespace {
+
+constexpr char kCondition[] = "kafka_consumer";
+
+bool IsEmbedded(absl::string_view cluster_id) {
+  return absl::StartsWith(cluster_id, "mockCluster");
+}
+
+}  // namespace
+
+FactIngest::FactIngest(const Topics& topics, ShardHost& host, Subscriber& subscriber, const Clock& clock,
+                       metrics::Registry& registry, metrics::Readiness& readiness)
+    : topics_(topics), host_(host), subscriber_(subscriber), clock_(clock), readiness_(readiness) {
+  const char* help = "Messages read from Kafka by topic and result.";
+  for (const std::string& topic : {topics.session_data.name, topics.session_complete.name}) {
+    counters_[topic] = {
+        registry.AddCounter("ev_messages_in_total", help, {{"topic", topic}, {"result", "decoded"}}),
+        registry.AddCounter("ev_messages_in_total", help, {{"topic", topic}, {"result", "undecodable"}}),
+    };
+  }
+  lag_gauge_ =
+      registry.AddGauge("ev_lag_seconds", "Now minus the timestamp of the last applied fact, 0 when caught up.");
+}
+
+absl::Status FactIngest::Start() {
+  std::vector<TopicPartitionOffset> positions;
+  for (int i = 0; i < host_.shards(); ++i) {
+    const absl::Status applied = host_.Apply(i, [&](Shard& shard, const Moment&, Effects&) {
+      for (const std::string& topic : {topics_.session_data.name, topics_.session_complete.name}) {
+        positions.push_back({topic, i, shard.next_offset(topic, i)});
+      }
+    });
+    if (!applied.ok()) return applied;
+  }
+  host_.OnOffsets([this](const std::vector<store::OffsetAdvance>& offsets) {
+    for (const store::OffsetAdvance& offset : offsets) {
+      subscriber_.CommitBehind({offset.topic, offset.partition}, offset.next, host_.store().id());
+    }
+  });
+  const absl::Status started = subscriber_.Start(std::move(positions), *this);
+  if (started.ok()) readiness_.SetReady(kCondition);  // A wrong cluster shows itself with its first message.
+  return started;
+}
+
+void FactIngest::Stop() {
+  subscriber_.Stop();
+}
+
+std::string FactIngest::waiting_cluster() const {
+  MutexLock lock(mutex_);
+  return waiting_cluster_;
+}
+
+absl::Duration FactIngest::lag() const {
+  MutexLock lock(mutex_);
+  absl::Time oldest = absl::InfiniteFuture();
+  for (const auto& [partition, time] : behind_) oldest = std::min(oldest, time);
+  if (oldest == absl::InfiniteFuture()) return absl::ZeroDuration();
+  return std::max(absl::ZeroDuration(), clock_.Now().utc - oldest);
+}
+
+absl::Status FactIngest::AcceptCluster(absl::string_view id) {
+  MutexLock lock(mutex_);
+  if (id.empty() || waiting_cluster_ != id) {
+    return absl::FailedPreconditionError(waiting_cluster_.empty()
+                                             ? "no other Kafka cluster waits to be accepted"
+                                             : absl::StrCat("the cluster that waits is ", waiting_cluster_));
+  }
+  accepted_cluster_ = std::string(id);  // The subscriber asks again within a second.
+  return absl::OkStatus();
+}
+
+absl::Status FactIngest::OnCluster(absl::string_view cluster_id) {
+  const absl::StatusOr<std::string> known = host_.store().KafkaClusterId();
+  if (!known.ok()) return known.status();
+  if (known->empty() || *known == cluster_id) {
+    readiness_.SetReady(kCondition);
+    return known->empty() ? host_.store().SetKafkaClusterId(cluster_id) : absl::OkStatus();
+  }
+  if (!IsEmbedded(cluster_id)) {
+    MutexLock lock(mutex_);
+    if (accepted_cluster_ != cluster_id) {
+      if (waiting_cluster_ != cluster_id) {
+        waiting_cluster_ = std::string(cluster_id);
+        log::Error("another Kafka cluster answers; nothing is read until an operator accepts it",
+                   {{"cluster_id", cluster_id}, {"known_cluster_id", *known}});
+      }
+      const std::string reason =
+          absl::StrCat("Kafka cluster ", std::string(cluster_id), " is not the known ", *known, ": see AcceptCluster");
+      readiness_.SetDegraded(kCondition, reason);
+      return absl::FailedPreconditionError(reason);
+    }
+  }
+  if (auto status = StartOver(cluster_id); !status.ok()) return status;
+  log::Warn("reading another Kafka cluster from its start", {{"cluster_id", cluster_id}, {"known_cluster_id", *known}});
+  MutexLock lock(mutex_);
+  waiting_cluster_.clear();
+  accepted_cluster_.clear();
+  readiness_.SetReady(kCondition);
+  return absl::OkStatus();
+}
+
+// Another log: what the store holds as offsets means nothing there. Facts carry ids and sequences, so reading from the
+// start books nothing twice.
+absl::Status FactIngest::StartOver(absl::string_view cluster_id) {
+  for (int i = 0; i < host_.shards(); ++i) {
+    for (const std::string& topic : {topics_.session_data.name, topics_.session_complete.name}) {
+      const absl::Status applied = host_.Apply(i, [&](Shard& shard, const Moment& now, Effects& out) {
+        const std::int64_t stored = shard.next_offset(topic, i).value_or(0);
+        if (stored > 0) shard.OnGap(now, {topic, i, stored, 0, 0, now.utc}, 0, out);
+      });
+      if (!applied.ok()) return applied;
+      auto generation = subscriber_.Rewind({topic, i}, std::nullopt);
+      if (!generation.ok()) return generation.status();
+      generations_[{topic, i}] = *generation;
+    }
+  }
+  return host_.store().SetKafkaClusterId(cluster_id);
+}
+
+absl::Status FactIngest::OnBatch(const IncomingBatch& batch) {
+  const std::string topic(batch.topic);
+  const TopicPartition partition{topic, batch.partition};
+  if (const auto it = generations_.find(partition); it != generations_.end() && batch.generation < it->second) {
+    return absl::OkStatus();  // Read before the rewind.
+  }
+  const std::size_t count = batch.messages.size();
+  if (facts_.size() < count) facts_.resize(count);
+  errors_.assign(count, absl::OkStatus());
+  std::vector<IncomingFact> facts(count);
+  RowKeys rows;
+  absl::Time newest = absl::InfinitePast();
+  std::int64_t undecodable = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const IncomingMessage& message = batch.messages[i];
+    facts[i] = {.fact = nullptr, .error = {}, .offset = message.offset, .key = message.key, .body = message.value};
+    errors_[i] = decoder_.Decode(message.value, facts_[i]);
+    if (!errors_[i].ok()) {
+      facts[i].error = errors_[i].message();
+      ++undecodable;
+      continue;
+    }
+    facts[i].fact = &facts_[i];
+    newest = std::max(newest, facts_[i].time);
+    if (rows.sessions.empty() || rows.sessions.back() != facts_[i].session) rows.sessions.push_back(facts_[i].session);
+  }
+  std::sort(rows.sessions.begin(), rows.sessions.end());
+  rows.sessions.erase(std::unique(rows.sessions.begin(), rows.sessions.end()), rows.sessions.end());
+
+  const std::int64_t next = batch.messages.back().offset + 1;
+  const absl::Status applied = host_.Apply(batch.partition, rows, [&](Shard& shard, const Moment& now, Effects& out) {
+    shard.ApplyFacts(now,
+                     {.topic = batch.topic,
+                      .partition = batch.partition,
+                      .base = batch.messages.front().offset,
+                      .next = next,
+                      .facts = facts},
+                     out);
+  });
+  if (!applied.ok()) return applied;
+  const Counters& counters = counters_.at(topic);
+  counters.messages.Increment(static_cast<double>(count) - static_cast<double>(undecodable));
+  counters.undecodable.Increment(static_cast<double>(undecodable));
+  {
+    MutexLock lock(mutex_);
+    if (next >= batch.log_end || newest == absl::InfinitePast()) {
+      behind_.erase(partition);
+    } else {
+      behind_[partition] = newest;
+    }
+  }
+  lag_gauge_.Set(absl::ToDoubleSeconds(lag()));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::int64_t> FactIngest::OnGap(const Gap& gap) {
+  log::Error("the log does not hold the next offset; reading goes on at its start",
+             {{"topic", gap.partition.topic},
+              {"partition", gap.partition.partition},
+              {"next", gap.wanted_next},
+              {"log_start", gap.low},
+              {"log_end", gap.high}});
+  const absl::Status applied = host_.Apply(gap.partition.partition, [&](Shard& shard, const Moment& now, Effects& out) {
+    shard.OnGap(now, {gap.partition.topic, gap.partition.partition, gap.wanted_next, gap.low, gap.high, now.utc},
+                gap.low, out);
+  });
+  if (!applied.ok()) return applied;
+  return gap.low;
+}
+
+}  // namespace ev::central

@@ -1,0 +1,79 @@
+#ifndef EV_CENTRAL_ADAPTERS_FACT_INGEST_H_
+#define EV_CENTRAL_ADAPTERS_FACT_INGEST_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "base/clock.h"
+#include "base/mutex.h"
+#include "events/subscriber.h"
+#include "events/topics.h"
+#include "metrics/readiness.h"
+#include "metrics/registry.h"
+#include "services/central/adapters/fact_decoder.h"
+#include "services/central/adapters/shard_host.h"
+
+namespace ev::central {
+
+// Brings facts from Kafka into the shards: decodes a batch, gives it to the shard whose number is its partition, and
+// tells the log behind what the store holds. A batch is in the shard's memory when OnBatch returns, and with its
+// offsets in the store at the next commit: what is lost in between is read again.
+//
+// Guards the log's identity: the offsets in the store belong to one Kafka cluster. Another cluster is refused until the
+// operator accepts it; embedded brokers (ids that begin with `mockCluster`) are accepted without asking.
+//
+// Start() and Stop() by the owner, AcceptCluster() from any thread, the rest by the subscriber's thread.
+class FactIngest final : public BatchHandler {
+ public:
+  // All must outlive it. Sets readiness condition `kafka_consumer`.
+  FactIngest(const Topics& topics, ShardHost& host, Subscriber& subscriber, const Clock& clock,
+             metrics::Registry& registry, metrics::Readiness& readiness);
+
+  // Begins to read where the store says.
+  absl::Status Start();
+  void Stop();
+
+  // The operator's consent to the cluster that waits. FailedPrecondition when no cluster with that id waits.
+  absl::Status AcceptCluster(absl::string_view id);
+  // Empty: none waits.
+  std::string waiting_cluster() const;
+  // Now minus the timestamp of the last applied fact; zero when caught up.
+  absl::Duration lag() const;
+
+  absl::Status OnCluster(absl::string_view cluster_id) override;
+  absl::Status OnBatch(const IncomingBatch& batch) override;
+  absl::StatusOr<std::int64_t> OnGap(const Gap& gap) override;
+
+ private:
+  struct Counters {
+    metrics::Counter messages;
+    metrics::Counter undecodable;
+  };
+
+  absl::Status StartOver(absl::string_view cluster_id);
+
+  const Topics topics_;
+  ShardHost& host_;
+  Subscriber& subscriber_;
+  const Clock& clock_;
+  metrics::Readiness& readiness_;
+  absl::flat_hash_map<std::string, Counters> counters_;
+  metrics::Gauge lag_gauge_;
+
+  // Of the subscriber's thread.
+  FactDecoder decoder_;
+  std::vector<Fact> facts_;  // Reused from batch to batch.
+  std::vector<absl::Status> errors_;
+  absl::flat_hash_map<TopicPartition, std::int64_t> generations_;
+
+  mutable Mutex mutex_;
+  std::string waiting_cluster_ ABSL_GUARDED_BY(mutex_);
+  std::string accepted_cluster_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<TopicPartition, absl::Time> behind_
+      ABSL_GUARDED_BY(mutex_);  // Last fact of partitions not caught up.
+};
+
+}  // namespace ev::central
+
+#endif  // EV_CENTRAL_ADAPTERS_FACT_INGEST_H_

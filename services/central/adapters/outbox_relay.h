@@ -1,0 +1,63 @@
+#ifndef EV_CENTRAL_ADAPTERS_OUTBOX_RELAY_H_
+#define EV_CENTRAL_ADAPTERS_OUTBOX_RELAY_H_
+
+#include <memory>
+#include <stop_token>
+#include <thread>
+
+#include "base/clock.h"
+#include "base/mutex.h"
+#include "events/publisher.h"
+#include "metrics/registry.h"
+#include "services/central/adapters/outbox_codec.h"
+#include "services/central/adapters/shard_host.h"
+#include "store/store.h"
+
+namespace ev::central {
+
+// Carries outbox rows to Kafka: in order of writing, at least once, each removed when the broker has it. While the
+// broker is away the rows stay where they are.
+//
+// Owns one thread. The destructor leaves what is not acknowledged to the next start. Thread-safe.
+class OutboxRelay {
+ public:
+  // `store` and `publisher` must outlive the relay.
+  OutboxRelay(store::Store& store, Publisher& publisher, metrics::Registry& registry);
+
+  // There are new rows.
+  void Wake();
+
+ private:
+  void Run(const std::stop_token& stop);
+  // Returns how many rows were relayed; an error when some were not.
+  absl::StatusOr<int> RelayOnce(const std::stop_token& stop);
+
+  store::Store& store_;
+  Publisher& publisher_;
+  metrics::Counter relayed_;
+  metrics::Counter failed_;
+
+  Mutex mutex_;
+  CondVar wake_;
+  bool has_work_ ABSL_GUARDED_BY(mutex_) = true;
+  std::jthread thread_;  // Last: stops before anything it uses is destroyed.
+};
+
+// Sends live figures, once a second for each charge, past the outbox: no promise, the next replaces a lost one.
+class ProgressPublisher final : public Observer {
+ public:
+  // Both must outlive it.
+  ProgressPublisher(const OutboxCodec& codec, Publisher& publisher) : codec_(codec), publisher_(publisher) {}
+
+  void OnSession(const SessionChanged& change) override;
+  void OnPoint(const PointChanged&) override {}
+  void OnDeadLetter(const DeadLettered&) override {}
+
+ private:
+  const OutboxCodec& codec_;
+  Publisher& publisher_;
+};
+
+}  // namespace ev::central
+
+#endif  // EV_CENTRAL_ADAPTERS_OUTBOX_RELAY_H_

@@ -1,0 +1,191 @@
+#include "services/central/adapters/server_service.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "base/error_detail.h"
+#include "evcharging/central/v1/server_service.grpc.pb.h"
+#include "services/central/adapters/codec.h"
+#include "services/central/adapters/request_fields.h"
+#include "services/central/adapters/shard_call.h"
+
+namespace ev::central {
+namespace {
+
+namespace pb = evcharging::central::v1;
+using grpc::CallbackServerContext;
+using grpc::ServerUnaryReactor;
+
+static_assert(static_cast<int>(PartHealth::kOk) == pb::HEALTH_OK);
+static_assert(static_cast<int>(PartHealth::kOff) == pb::HEALTH_OFF);
+
+// Cluster ids are Kafka's: base64 of a UUID.
+constexpr std::size_t kMaxClusterIdBytes = 128;
+
+void PutPart(const PartStatus& from, pb::ComponentHealth* to) {
+  to->set_health(static_cast<pb::Health>(from.health));
+  to->set_reason(from.reason);
+}
+
+// OFF was asked for, so it is no fault.
+bool IsWorse(const PartStatus& a, const PartStatus& b) {
+  const auto rank = [](const PartStatus& part) { return part.health == PartHealth::kOff ? PartHealth::kOk : part.health; };
+  return rank(a) > rank(b);
+}
+
+// FNV-1a over what a gap is: its id stays the same from call to call.
+std::int64_t IdOf(const store::GapRecord& gap) {
+  std::uint64_t hash = 0xcbf29ce484222325ULL;
+  for (unsigned char c : absl::StrCat(gap.topic, "/", gap.partition, "/", gap.stored_next, "/", gap.log_start, "/",
+                                      gap.log_end, "/", absl::ToUnixNanos(gap.found))) {
+    hash = (hash ^ c) * 0x100000001b3ULL;
+  }
+  return static_cast<std::int64_t>(hash >> 1);
+}
+
+pb::GapCause CauseOf(const store::GapRecord& gap) {
+  if (gap.stored_next < gap.log_start) return pb::GAP_CAUSE_BELOW_LOG_START;
+  if (gap.stored_next > gap.log_end) return pb::GAP_CAUSE_ABOVE_LOG_END;
+  return pb::GAP_CAUSE_CLUSTER_CHANGED;  // The offset exists, in another log.
+}
+
+pb::Gap ToProto(const store::GapRecord& from) {
+  pb::Gap gap;
+  gap.set_gap_id(IdOf(from));
+  gap.set_topic(from.topic);
+  gap.set_partition(from.partition);
+  gap.set_cause(CauseOf(from));
+  gap.set_expected_offset(from.stored_next);
+  gap.set_resumed_offset(from.log_start);
+  PutTime(from.found, gap.mutable_detect_time());
+  return gap;
+}
+
+class ServerServiceImpl final : public pb::ServerService::CallbackService {
+ public:
+  ServerServiceImpl(ServerInfoOptions options, ShardHost& host, ServerStatus& status, const Clock& clock)
+      : options_(std::move(options)), host_(host), status_(status), clock_(clock) {}
+
+  ServerUnaryReactor* GetServerInfo(CallbackServerContext*, const pb::GetServerInfoRequest*,
+                                    pb::ServerInfo* response) override {
+    const auto call = rpc::UnaryCall<pb::ServerInfo>::Make(response);
+    call->Finish(Info());
+    return call.get();
+  }
+
+  ServerUnaryReactor* ListGaps(CallbackServerContext*, const pb::ListGapsRequest* request,
+                               pb::ListGapsResponse* response) override {
+    const auto call = rpc::UnaryCall<pb::ListGapsResponse>::Make(response);
+    call->Finish(Gaps(*request));
+    return call.get();
+  }
+
+  ServerUnaryReactor* AcceptCluster(CallbackServerContext*, const pb::AcceptClusterRequest* request,
+                                    pb::AcceptClusterResponse* response) override {
+    const auto call = rpc::UnaryCall<pb::AcceptClusterResponse>::Make(response);
+    call->Finish(Accept(*request));
+    return call.get();
+  }
+
+ private:
+  // Figures for people, read as they are: nobody decides by them, so they do not wait for a commit.
+  pb::ServerInfo Info() {
+    const Surroundings now = status_.Now();
+    pb::ServerInfo info;
+    info.set_version(options_.version);
+    info.set_store_id(host_.store().id());
+    info.set_incarnation(host_.store().incarnation());
+    PutTime(options_.started, info.mutable_start_time());
+    PutTime(clock_.Now().utc, info.mutable_server_time());
+    PutPart(IsWorse(now.broker, now.store) ? now.broker : now.store, info.mutable_overall());
+    PutPart(now.broker, info.mutable_broker());
+    PutPart(now.store, info.mutable_store());
+    info.set_cluster_id(now.cluster_id);
+    info.set_unaccepted_cluster_id(now.unaccepted_cluster_id);
+    PutDuration(now.lag, info.mutable_lag());
+    std::int64_t points = 0;
+    std::int64_t links = 0;
+    std::int64_t sessions = 0;
+    for (int i = 0; i < host_.shards(); ++i) {
+      pb::ShardInfo* shard = info.add_shards();
+      shard->set_shard(i);
+      shard->set_owner(options_.owner);
+      PutDuration(now.lag, shard->mutable_lag());
+      const absl::Status read = host_.Apply(i, [&](Shard& at, const Moment&, Effects&) {
+        std::int64_t here = 0;
+        for (int state = 1; state <= kPointStates; ++state) here += at.PointsIn(static_cast<PointState>(state));
+        std::int64_t open = 0;
+        for (int state = 1; state <= kSessionStates; ++state) {
+          const auto session = static_cast<SessionState>(state);
+          if (IsOpen(session)) open += at.SessionsIn(session);
+        }
+        shard->set_epoch(at.epoch());
+        shard->set_charging_point_count(static_cast<std::int32_t>(here));
+        shard->set_open_session_count(static_cast<std::int32_t>(open));
+        points += here;
+        sessions += open;
+        links += at.links();
+      });
+      if (!read.ok()) PutPart({PartHealth::kFailed, std::string(read.message())}, info.mutable_overall());
+    }
+    info.set_charging_point_count(static_cast<std::int32_t>(points));
+    info.set_linked_charging_point_count(static_cast<std::int32_t>(links));
+    info.set_open_session_count(static_cast<std::int32_t>(sessions));
+    return info;
+  }
+
+  absl::StatusOr<pb::ListGapsResponse> Gaps(const pb::ListGapsRequest& request) {
+    auto page_size = ReadPageSize(request.page_size());
+    if (!page_size.ok()) return page_size.status();
+    auto gaps = host_.store().ListGaps();
+    if (!gaps.ok()) return gaps.status();
+    auto next = gaps->begin();
+    if (!request.page_token().empty()) {
+      std::int64_t last = 0;
+      const bool is_number = absl::SimpleAtoi(request.page_token(), &last);
+      next = std::find_if(gaps->begin(), gaps->end(), [&](const auto& gap) { return IdOf(gap) == last; });
+      if (!is_number || next == gaps->end()) return FieldError("page_token", "is not one that this list returned");
+      ++next;
+    }
+    pb::ListGapsResponse response;
+    while (next != gaps->end() && response.gaps_size() < *page_size) *response.add_gaps() = ToProto(*next++);
+    if (next != gaps->end()) response.set_next_page_token(absl::StrCat(response.gaps().rbegin()->gap_id()));
+    return response;
+  }
+
+  absl::StatusOr<pb::AcceptClusterResponse> Accept(const pb::AcceptClusterRequest& request) {
+    if (request.cluster_id().empty()) return FieldError("cluster_id", "is empty");
+    for (const absl::Status& status : {CheckText("cluster_id", request.cluster_id(), kMaxClusterIdBytes),
+                                       CheckText("request_id", request.request_id(), kMaxRequestIdBytes)}) {
+      if (!status.ok()) return status;
+    }
+    pb::AcceptClusterResponse response;
+    response.set_cluster_id(request.cluster_id());
+    auto previous = host_.store().KafkaClusterId();
+    if (!previous.ok()) return previous.status();
+    if (*previous == request.cluster_id()) return response;  // Accepted before: harmless to repeat.
+    response.set_previous_cluster_id(*previous);
+    const absl::Status accepted = options_.accept_cluster ? options_.accept_cluster(request.cluster_id())
+                                                          : absl::FailedPreconditionError("Kafka is switched off");
+    if (absl::IsFailedPrecondition(accepted)) return WithReason(accepted, "CLUSTER_NOT_SEEN");
+    if (!accepted.ok()) return accepted;
+    return response;
+  }
+
+  const ServerInfoOptions options_;
+  ShardHost& host_;
+  ServerStatus& status_;
+  const Clock& clock_;
+};
+
+}  // namespace
+
+std::unique_ptr<grpc::Service> MakeServerService(ServerInfoOptions options, ShardHost& host, ServerStatus& status,
+                                                 const Clock& clock) {
+  return std::make_unique<ServerServiceImpl>(std::move(options), host, status, clock);
+}
+
+}  // namespace ev::central

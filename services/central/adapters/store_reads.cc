@@ -1,0 +1,38 @@
+#include "services/central/adapters/store_reads.h"
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "base/error_detail.h"
+#include "services/central/adapters/codec.h"
+
+namespace ev::central {
+
+absl::StatusOr<evcharging::central::v1::Session> WithTickets(store::Store& store, const Session& session) {
+  evcharging::central::v1::Session proto = ToProto(session);
+  if (session.state != SessionState::kCompleted) return proto;
+  const auto ticket = store.FindTicket(session.id.value());
+  if (!ticket.ok()) {
+    if (absl::IsNotFound(ticket.status())) return proto;
+    return ticket.status();
+  }
+  *proto.mutable_ticket() = ToProto(*ticket);
+  if (!ticket->estimated) return proto;  // Only an estimate is ever adjusted.
+  const auto adjustment = store.FindTicket(absl::StrCat(session.id.value(), "-a"));
+  if (adjustment.ok()) {
+    *proto.mutable_adjustment() = ToProto(*adjustment);
+  } else if (!absl::IsNotFound(adjustment.status())) {
+    return adjustment.status();
+  }
+  return proto;
+}
+
+absl::StatusOr<Session> FindSession(store::Store& store, const SessionId& id) {
+  auto session = store.FindSession(id);
+  if (absl::IsNotFound(session.status())) {
+    return WithReason(absl::NotFoundError(absl::StrCat("no session ", id.value())), "SESSION_UNKNOWN");
+  }
+  return session;
+}
+
+}  // namespace ev::central

@@ -1,0 +1,267 @@
+#include "services/central/adapters/watch_hub.h"
+
+#include <algorithm>
+#include <atomic>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "evcharging/central/v1/charging_point_service.pb.h"
+#include "evcharging/central/v1/session_service.pb.h"
+#include "services/central/adapters/codec.h"
+#include "services/central/adapters/shard_call.h"
+#include "services/central/adapters/store_reads.h"
+#include "services/central/adapters/watcher.h"
+
+namespace ev::central {
+namespace {
+
+namespace pb = evcharging::central::v1;
+
+using PointWatcher = Watcher<pb::WatchChargingPointsResponse, PointView>;
+using SessionWatcher = Watcher<pb::WatchSessionsResponse, Session>;
+
+constexpr int kSnapshotPage = 1000;
+
+bool Matches(const PointFilter& filter, const ChargingPoint& point) {
+  return (filter.cp.empty() || filter.cp == point.id) && (filter.site.empty() || filter.site == point.site);
+}
+
+bool Matches(const SessionFilter& filter, const Session& session) {
+  return (filter.driver.empty() || filter.driver == session.driver) &&
+         (filter.cp.empty() || filter.cp == session.cp) && (filter.session.empty() || filter.session == session.id);
+}
+
+// Who watches one kind of thing. Readers come and go seldom, changes come all the time: a change takes the list as it
+// is and needs no lock while it goes through.
+template <typename Filter, typename Stream>
+class Readers {
+ public:
+  struct Reader {
+    Filter filter;
+    std::shared_ptr<Stream> stream;
+  };
+  using List = std::vector<Reader>;
+
+  void Add(Filter filter, std::shared_ptr<Stream> stream) {
+    MutexLock lock(mutex_);
+    auto list = std::make_shared<List>(*list_);
+    list->push_back({std::move(filter), std::move(stream)});
+    list_ = std::move(list);
+  }
+
+  void Remove(const Stream* stream) {
+    std::shared_ptr<const List> old;  // Freed without the lock.
+    MutexLock lock(mutex_);
+    auto list = std::make_shared<List>(*list_);
+    std::erase_if(*list, [&](const Reader& reader) { return reader.stream.get() == stream; });
+    old = std::exchange(list_, std::move(list));
+  }
+
+  std::shared_ptr<const List> list() const {
+    MutexLock lock(mutex_);
+    return list_;
+  }
+
+ private:
+  mutable Mutex mutex_;
+  std::shared_ptr<const List> list_ ABSL_GUARDED_BY(mutex_) = std::make_shared<List>();
+};
+
+// Makes a stream that leaves `readers` when it ends.
+template <typename Stream, typename R>
+std::shared_ptr<Stream> MakeStream(rpc::LiveStreams& streams, std::size_t bound, typename Stream::Encode encode,
+                                   R& readers) {
+  // Set before the stream is given to gRPC, so before it can end.
+  auto raw = std::make_shared<const Stream*>(nullptr);
+  auto stream =
+      Stream::Make(streams, bound, std::move(encode), [&readers, raw] { readers.Remove(*raw); });
+  *raw = stream.get();
+  return stream;
+}
+
+}  // namespace
+
+struct WatchHub::Impl {
+  rpc::LiveStreams& streams;
+  Readers<PointFilter, PointWatcher> points;
+  Readers<SessionFilter, SessionWatcher> sessions;
+};
+
+WatchHub::WatchHub(const WatchOptions& options, ShardHost& host, const Clock& clock, rpc::LiveStreams& streams)
+    : options_(options), host_(host), clock_(clock), impl_(new Impl{.streams = streams, .points = {}, .sessions = {}}) {
+  heartbeat_ = std::jthread([this](const std::stop_token& stop) { HeartbeatLoop(stop); });
+}
+
+WatchHub::~WatchHub() = default;
+
+// --- charging points -------------------------------------------------------------------------------------------------
+
+grpc::ServerWriteReactor<pb::WatchChargingPointsResponse>* WatchHub::WatchPoints(absl::StatusOr<PointFilter> filter) {
+  const auto encode = [](const PointView& view) {
+    pb::WatchChargingPointsResponse message;
+    *message.mutable_charging_point() = ToProto(view);
+    return message;
+  };
+  const auto stream = MakeStream<PointWatcher>(impl_->streams, options_.bound, encode, impl_->points);
+  if (!filter.ok()) {
+    stream->Close(filter.status());
+    return stream.get();
+  }
+  // First listen, then look: what changes in between is there twice, and its revision says so.
+  impl_->points.Add(*filter, stream);
+  auto missing = std::make_shared<std::atomic<int>>(filter->cp.empty() ? host_.shards() : 1);
+  const auto take = [stream, filter = *filter, missing](const CallResult& result) {
+    std::vector<PointWatcher::SnapshotItem> items;
+    const auto add = [&](const PointView& view) {
+      if (Matches(filter, view.record)) items.push_back({view.record.id.value(), view.revision, view});
+    };
+    if (const auto* views = std::get_if<std::vector<PointView>>(&result)) {
+      std::for_each(views->begin(), views->end(), add);
+    } else if (const auto* view = std::get_if<PointView>(&result)) {
+      add(*view);
+    } else if (const auto* failure = std::get_if<Failure>(&result);
+               failure != nullptr && !absl::IsNotFound(failure->status)) {
+      return stream->Close(AskAgain(ToStatus(*failure)));
+    }
+    stream->AddToSnapshot(std::move(items));
+    if (--*missing == 0) stream->CompleteSnapshot();
+  };
+  for (int shard = 0; shard < host_.shards(); ++shard) {
+    if (!filter->cp.empty() && shard != host_.ShardOf(filter->cp)) continue;
+    const CallId id = host_.Await(take);
+    const absl::Status applied = host_.Apply(shard, [&](Shard& at, const Moment& now, Effects& out) {
+      if (filter->cp.empty()) {
+        at.ListPoints(now, id, out);
+      } else {
+        at.GetPoint(now, {.call = id, .cp = filter->cp}, out);
+      }
+    });
+    if (applied.ok()) continue;
+    host_.Forget(id);
+    stream->Close(AskAgain(applied));
+    break;
+  }
+  return stream.get();
+}
+
+void WatchHub::OnPoint(const PointChanged& change) {
+  std::shared_ptr<const pb::WatchChargingPointsResponse> message;
+  for (const auto& reader : *impl_->points.list()) {
+    if (!Matches(reader.filter, change.point.record)) continue;
+    if (message == nullptr) {
+      auto made = std::make_shared<pb::WatchChargingPointsResponse>();
+      if (change.deleted) {
+        made->set_deleted_charging_point_id(change.point.record.id.value());
+      } else {
+        *made->mutable_changed() = ToProto(change.point);
+      }
+      message = std::move(made);
+    }
+    reader.stream->Push(change.point.record.id.value(), change.point.revision, message);
+  }
+}
+
+// --- sessions --------------------------------------------------------------------------------------------------------
+
+grpc::ServerWriteReactor<pb::WatchSessionsResponse>* WatchHub::WatchSessions(absl::StatusOr<SessionFilter> filter) {
+  const auto encode = [this](const Session& session) {
+    pb::WatchSessionsResponse message;
+    if (auto proto = WithTickets(host_.store(), session); proto.ok()) {
+      *message.mutable_session() = *std::move(proto);
+    } else {
+      *message.mutable_session() = ToProto(session);  // The ticket can be asked for.
+    }
+    return message;
+  };
+  const auto stream = MakeStream<SessionWatcher>(impl_->streams, options_.bound, encode, impl_->sessions);
+  if (!filter.ok()) {
+    stream->Close(filter.status());
+    return stream.get();
+  }
+  impl_->sessions.Add(*filter, stream);
+  // The store holds every session of which anybody has been told: what is open there is the snapshot.
+  const auto add = [&](std::vector<Session> sessions) {
+    std::vector<SessionWatcher::SnapshotItem> items;
+    for (Session& session : sessions) {
+      if (Matches(*filter, session)) items.push_back({session.id.value(), session.revision, std::move(session)});
+    }
+    stream->AddToSnapshot(std::move(items));
+  };
+  if (!filter->session.empty()) {
+    auto session = FindSession(host_.store(), filter->session);
+    if (!session.ok()) {
+      stream->Close(session.status());
+      return stream.get();
+    }
+    add({*std::move(session)});
+    stream->CompleteSnapshot();
+    return stream.get();
+  }
+  store::SessionFilter open{.driver = filter->driver,
+                            .cp = filter->cp,
+                            .states = {SessionState::kRequested, SessionState::kUnconfirmed, SessionState::kGranted,
+                                       SessionState::kCharging, SessionState::kAwaitingFinal},
+                            .page_size = kSnapshotPage,
+                            .page_token = {}};
+  do {
+    auto page = host_.store().ListSessions(open);
+    if (!page.ok()) {
+      stream->Close(AskAgain(page.status()));
+      return stream.get();
+    }
+    add(std::move(page->items));
+    open.page_token = page->next_page_token;
+  } while (!open.page_token.empty());
+  stream->CompleteSnapshot();
+  return stream.get();
+}
+
+void WatchHub::OnSession(const SessionChanged& change) {
+  std::shared_ptr<const pb::WatchSessionsResponse> message;
+  for (const auto& reader : *impl_->sessions.list()) {
+    if (!Matches(reader.filter, change.session)) continue;
+    if (message == nullptr) {
+      auto made = std::make_shared<pb::WatchSessionsResponse>();
+      pb::Session* session = made->mutable_changed();
+      if (change.ticket.has_value() && change.ticket->kind == TicketKind::kFinal) {
+        *session = ToProto(change.session);
+        *session->mutable_ticket() = ToProto(*change.ticket);
+      } else if (auto proto = WithTickets(host_.store(), change.session); proto.ok()) {
+        *session = *std::move(proto);  // Reads only for what changes after its end, which is seldom.
+      } else {
+        *session = ToProto(change.session);
+      }
+      session->set_notice(std::string(NoticeFor(change.session, change.point)));
+      message = std::move(made);
+    }
+    reader.stream->Push(change.session.id.value(), change.session.revision, message);
+  }
+}
+
+// --- time ------------------------------------------------------------------------------------------------------------
+
+void WatchHub::HeartbeatLoop(const std::stop_token& stop) {
+  Mutex mutex;
+  CondVar wake;
+  const std::stop_callback on_stop(stop, [&] {
+    MutexLock lock(mutex);
+    wake.Signal();
+  });
+  absl::Duration next = clock_.Now().monotonic + options_.heartbeat;
+  while (!stop.stop_requested()) {
+    {
+      MutexLock lock(mutex);
+      const absl::Duration left = next - clock_.Now().monotonic;
+      if (!stop.stop_requested() && left > absl::ZeroDuration()) wake.WaitFor(mutex, left);
+    }
+    const Moment now = clock_.Now();
+    if (now.monotonic < next || stop.stop_requested()) continue;
+    next = now.monotonic + options_.heartbeat;
+    for (const auto& reader : *impl_->points.list()) reader.stream->Beat(now.utc);
+    for (const auto& reader : *impl_->sessions.list()) reader.stream->Beat(now.utc);
+  }
+}
+
+}  // namespace ev::central

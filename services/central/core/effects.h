@@ -1,0 +1,154 @@
+#ifndef EV_CENTRAL_CORE_EFFECTS_H_
+#define EV_CENTRAL_CORE_EFFECTS_H_
+
+// What the core asks for. Effects leave the process only after the rows that caused them are durable.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "domain/charging_point.h"
+#include "domain/link.h"
+#include "domain/session.h"
+
+namespace ev::central {
+
+using CallId = StrongNumber<struct CallIdTag>;      // A caller that waits; given by the adapter.
+using StreamId = StrongNumber<struct StreamIdTag>;  // A Monitor's stream; given by the adapter.
+
+// A charging point as users see it: the record, and what is known of it at this moment.
+struct PointView {
+  ChargingPoint record;
+  std::vector<OutOfService> causes;  // Its own and the network's.
+  PointState state = PointState::kDisconnected;
+  PointState last_state = PointState::kDisconnected;  // Before it was disconnected.
+  EngineHealth health = EngineHealth::kUnknown;
+  std::string fault;
+  absl::Time last_seen = absl::InfinitePast();
+  std::string monitor_version;
+  std::int64_t journal_room = 0;
+  bool journal_full = false;  // No further session fits.
+  std::int64_t unsettled_total = 0;
+  std::optional<Session> session;  // The one that holds it.
+  Revision revision;               // Grows with each look at the charging point.
+};
+
+// Why a call was not done. `denial` is set when a charge was denied.
+struct Failure {
+  absl::Status status;
+  std::string reason;  // UPPER_SNAKE, for ErrorInfo.
+  DenialReason denial = DenialReason::kNone;
+  SessionId session;  // Of a denied session; may be empty.
+  std::string field;  // The request's field at fault; may be empty.
+};
+
+// A request_id was used before with other parameters.
+Failure ReusedRequestId();
+
+struct Done {};
+using CallResult = std::variant<Failure, Done, Session, Ticket, PointView, std::vector<PointView>>;
+
+// A caller gets its answer.
+struct Reply {
+  CallId call;
+  CallResult result;
+};
+
+// The link of `stream` is accepted under this epoch; anything older is over.
+struct LinkAccepted {
+  StreamId stream;
+  CpId cp;
+  LinkEpoch epoch;
+};
+struct LinkRefused {
+  StreamId stream;
+  CpId cp;
+  absl::Status status;
+  std::string reason;
+};
+struct CentralBeat {};
+using LinkBody = std::variant<CentralBeat, Configuration, Command, Settlement>;
+// A message down the link with exactly this epoch. When that link is gone the adapter calls OnUndelivered for commands.
+struct LinkMessage {
+  CpId cp;
+  LinkEpoch epoch;
+  LinkBody body;
+};
+
+// For watchers, panel and log. `previous` is the state before, equal to the new one for a change of figures.
+struct SessionChanged {
+  Session session;
+  std::optional<SessionState> previous;  // Unset: the session is new.
+  PointState point = PointState::kDisconnected;
+  std::optional<Ticket> ticket;
+};
+struct PointChanged {
+  PointView point;
+  std::optional<PointState> previous;  // Unset: the charging point is new.
+  bool deleted = false;
+};
+
+// A message that was put aside: for the log and the metrics.
+struct DeadLettered {
+  std::string topic;
+  int partition = 0;
+  std::int64_t offset = 0;
+  std::string reason;
+  std::string detail;
+};
+
+using Effect = std::variant<Reply, LinkAccepted, LinkRefused, LinkMessage, SessionChanged, PointChanged, DeadLettered>;
+using Effects = std::vector<Effect>;
+
+// What must reach Kafka. Turned into outbox rows by the codec, in the transaction of the state that caused it.
+struct StatusUpdate {
+  Session session;
+  PointState point = PointState::kDisconnected;
+  std::optional<Ticket> ticket;
+  bool replaceable = false;  // The outbox is full: only the newest of this session is kept.
+};
+// A denial before there was a session.
+struct DenialUpdate {
+  std::string id;  // Unique.
+  DriverId driver;
+  CpId cp;
+  DenialReason reason = DenialReason::kNone;
+  std::string text;
+  absl::Time time;
+};
+struct DeadLetter {
+  std::string topic;
+  int partition = 0;
+  std::int64_t offset = 0;
+  std::string key;
+  std::string body;
+  std::string reason;  // UPPER_SNAKE.
+  std::string detail;
+  absl::Time time;
+};
+enum class AlertKind {
+  kPointFaulted = 1,
+  kLinkLost = 2,
+  kRecovered = 3,
+  kAmountDiffers = 4,
+  kDeadLetter = 5,
+  kGap = 6,
+  kLinkRefused = 7,
+};
+struct Alert {
+  AlertKind kind = AlertKind::kPointFaulted;
+  CpId cp;
+  SessionId session;
+  std::string text;
+  absl::Time time;
+  std::string id;  // Unique: the outbox keeps one of each.
+};
+using OutboxItem = std::variant<StatusUpdate, DenialUpdate, DeadLetter, Alert>;
+
+}  // namespace ev::central
+
+#endif  // EV_CENTRAL_CORE_EFFECTS_H_

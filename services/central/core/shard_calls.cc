@@ -1,0 +1,423 @@
+// What drivers and operators ask for.
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "services/central/core/shard.h"
+
+namespace ev::central {
+namespace {
+
+constexpr std::size_t kMaxWaiting = 16;  // Repeats of one request that wait for the same answer.
+
+Failure Denied(DenialReason reason, std::string text, const SessionId& session = SessionId()) {
+  return Failure{
+      reason == DenialReason::kPointUnknown ? absl::NotFoundError(text) : absl::FailedPreconditionError(text),
+      std::string(Name(reason)), reason, session};
+}
+
+Failure UnknownPoint(const CpId& cp) {
+  return Failure{absl::NotFoundError(absl::StrCat("no charging point ", cp.value())), "POINT_UNKNOWN"};
+}
+
+Failure UnknownSession(const SessionId& id) {
+  return Failure{absl::NotFoundError(absl::StrCat("no session ", id.value())), "SESSION_UNKNOWN"};
+}
+
+CallResult StartResult(const Session& session) {
+  if (session.state != SessionState::kDenied) return session;
+  return Denied(session.denial, session.denial_text, session.id);
+}
+
+}  // namespace
+
+// --- requests --------------------------------------------------------------------------------------------------------
+
+Failure ReusedRequestId() {
+  return Failure{absl::InvalidArgumentError("request_id was used before with other parameters"), "REQUEST_ID_REUSED",
+                 DenialReason::kNone, SessionId(), "request_id"};
+}
+
+RequestUse Shard::UseOf(const std::string& key, const std::string& fingerprint) const {
+  const auto it = requests_.find(key);
+  if (key.empty() || it == requests_.end()) return RequestUse::kNew;
+  return it->second.first.fingerprint == fingerprint ? RequestUse::kRepeat : RequestUse::kReused;
+}
+
+void Shard::RememberRequest(const Moment& now, const std::string& key, const std::string& fingerprint) {
+  if (key.empty() || requests_.contains(key)) return;
+  Remember(store::RequestRecord{.key = key, .fingerprint = fingerprint, .received = now.utc}, true);
+}
+
+// --- sessions --------------------------------------------------------------------------------------------------------
+
+std::optional<Failure> Shard::WhyNotOffered(const CpId& cp, const Moment& now) {
+  const Point* point = FindPoint(cp);
+  if (point == nullptr) return Denied(DenialReason::kPointUnknown, absl::StrCat("no charging point ", cp.value()));
+  const auto denied = [&](DenialReason reason, absl::string_view what) {
+    return Denied(reason, absl::StrCat("charging point ", cp.value(), " ", what));
+  };
+  switch (StateOf(*point, now)) {
+    case PointState::kDisconnected:
+      return denied(DenialReason::kPointDisconnected, "is disconnected");
+    case PointState::kFaulted:
+      return denied(DenialReason::kPointFaulted, "is faulted");
+    case PointState::kStopped:
+      return denied(DenialReason::kPointStopped, "is out of order");
+    case PointState::kReserved:
+      return denied(DenialReason::kPointBusy, "is reserved");
+    case PointState::kCharging:
+      return denied(DenialReason::kPointBusy, "is charging");
+    case PointState::kAvailable:
+      break;
+  }
+  // What is shown outlives its link for as long as silence is not yet certain; an offer does not.
+  if (!point->link.open) return denied(DenialReason::kPointDisconnected, "has just lost its link");
+  if (!point->link.configured) return denied(DenialReason::kPointNotReady, "has not yet taken its configuration");
+  if (point->report.mark < point->record.highest_grant) {
+    return denied(DenialReason::kPointNotReady, "has not yet confirmed the grant before");
+  }
+  if (point->report.journal_room < 2) {
+    return denied(DenialReason::kJournalFull, "has no room to keep another charge");
+  }
+  return std::nullopt;
+}
+
+bool Shard::AnswerKnownRequest(const StartCall& call, Effects& out) {
+  if (call.request_key.empty()) return false;
+  const auto it = requests_.find(call.request_key);
+  if (it == requests_.end()) return false;
+  const store::RequestRecord& record = it->second.first;
+  if (record.fingerprint != call.fingerprint) {
+    out.push_back(Reply{call.call, ReusedRequestId()});
+    return true;
+  }
+  if (record.session.empty()) {
+    out.push_back(Reply{call.call, Denied(record.denial, record.denial_text)});
+    return true;
+  }
+  SessionRow* row = FindRow(record.session);
+  if (row == nullptr) {
+    out.push_back(Reply{call.call, UnknownSession(record.session)});
+  } else if (row->session.state == SessionState::kRequested && row->waiting.size() < kMaxWaiting) {
+    row->waiting.push_back(call.call);
+  } else {
+    out.push_back(Reply{call.call, StartResult(row->session)});
+  }
+  return true;
+}
+
+void Shard::StartSession(const Moment& now, const StartCall& call, Effects& out) {
+  if (AnswerKnownRequest(call, out)) return;
+  std::optional<Failure> failure;
+  if (call.waited > config_.request_max_age) {
+    failure = Denied(DenialReason::kRequestExpired,
+                     absl::StrCat("the request waited ", absl::ToInt64Seconds(call.waited), " s on its way"));
+  } else {
+    failure = WhyNotOffered(call.cp, now);
+  }
+  if (failure.has_value()) {
+    TellDenial(now, call, *failure);
+    out.push_back(Reply{call.call, *std::move(failure)});
+    return;
+  }
+
+  Point& point = *FindPoint(call.cp);
+  point.record.highest_grant = point.record.highest_grant.Next();
+  Touch(point);
+  SessionRow& row = AddSession({.id = SessionId(ids_.NewRandomHex()),
+                                .cp = call.cp,
+                                .driver = call.driver,
+                                .number = point.record.highest_grant,
+                                .price = point.record.price,
+                                .target = call.target,
+                                .state = SessionState::kRequested,
+                                .requested = now.utc,
+                                .updated = now.utc,
+                                .manual = call.manual});
+  Touch(row);
+  row.has_refusals = true;
+  row.waiting.push_back(call.call);
+  const Session& session = row.session;
+  point.last_asked = session.id;
+  if (!call.request_key.empty()) {
+    Remember(
+        store::RequestRecord{
+            .key = call.request_key, .fingerprint = call.fingerprint, .session = session.id, .received = now.utc},
+        true);
+  }
+  Send(now, point,
+       PrepareSession{.grant = {.session = session.id,
+                                .cp = session.cp,
+                                .number = session.number,
+                                .driver = session.driver,
+                                .price = session.price,
+                                .target = session.target,
+                                .authorised = now.utc,
+                                .key_id = {},
+                                .signature = {}},
+                      .plug_in_time_to_live = config_.grant_time_to_live},
+       Pending{.session = session.id}, out);
+  Announce(now, out);
+}
+
+// A denial before there was a session: kept for the repeat, and told.
+void Shard::TellDenial(const Moment& now, const StartCall& call, const Failure& failure) {
+  // A request for a charging point that nobody knows leaves nothing behind: such ids are without number.
+  if (failure.denial == DenialReason::kPointUnknown && FindPoint(call.cp) == nullptr) return;
+  if (!call.request_key.empty()) {
+    Remember(store::RequestRecord{.key = call.request_key,
+                                  .fingerprint = call.fingerprint,
+                                  .denial = failure.denial,
+                                  .denial_text = std::string(failure.status.message()),
+                                  .received = now.utc},
+             true);
+  }
+  if (!config_.kafka_enabled) return;
+  if (outbox_full_) {
+    ++counters_.denials_dropped;
+    return;
+  }
+  ++version_;
+  outbox_.push_back(DenialUpdate{ToHex(ids_.NewMessageId(now.utc)), call.driver, call.cp, failure.denial,
+                                 std::string(failure.status.message()), now.utc});
+}
+
+void Shard::Deny(const Moment& now, SessionRow& row, SessionState to, DenialReason reason, absl::string_view text) {
+  if (!CanMove(row.session.state, to)) return;
+  row.session.denial = reason;
+  row.session.denial_text = std::string(text);
+  Move(now, row, to);
+}
+
+void Shard::AnswerWaiting(SessionRow& row, Effects& out) {
+  if (row.session.state == SessionState::kRequested) return;
+  for (CallId call : std::exchange(row.waiting, {})) out.push_back(Reply{call, StartResult(row.session)});
+}
+
+void Shard::StopSession(const Moment& now, const StopCall& call, Effects& out) {
+  SessionRow* row = FindRow(call.session);
+  const auto fail = [&](Failure failure) { out.push_back(Reply{call.call, std::move(failure)}); };
+  if (row == nullptr) return fail(UnknownSession(call.session));
+  const Session& session = row->session;
+  if (!call.driver.empty() && call.driver != session.driver) {
+    return fail({absl::PermissionDeniedError("the session belongs to another driver"), "NOT_YOUR_SESSION"});
+  }
+  if (session.state == SessionState::kDenied || session.state == SessionState::kExpired) {
+    return fail(
+        {absl::FailedPreconditionError(absl::StrCat("the session is ", Name(session.state))), "SESSION_NOT_OPEN"});
+  }
+  // It is over already, which is what was asked for.
+  if (!HoldsPoint(session.state)) {
+    out.push_back(Reply{call.call, session});
+    return;
+  }
+  Point* point = FindPoint(session.cp);
+  if (point == nullptr || !point->link.open || !IsFresh(*point, now)) {
+    return fail({absl::UnavailableError(absl::StrCat("charging point ", session.cp.value(),
+                                                     " is disconnected: it cannot be told to stop now")),
+                 "POINT_DISCONNECTED"});
+  }
+  SendStop(now, *point, *row, call.driver.empty() ? EndReason::kOperatorStop : EndReason::kDriverStop, {call.call},
+           out);
+  Announce(now, out);
+}
+
+void Shard::GetSession(const CallId& call, const SessionId& id, Effects& out) {
+  if (const SessionRow* row = FindRow(id)) {
+    out.push_back(Reply{call, row->session});
+  } else {
+    out.push_back(Reply{call, UnknownSession(id)});
+  }
+}
+
+bool Shard::StillReports(const Point& point, const SessionId& id, const Moment& now) const {
+  if (!point.link.open || !point.is_report_valid || !IsFresh(point, now)) return false;
+  const EngineReport& report = point.report;
+  return (report.occupation.has_value() && report.occupation->session == id) ||
+         std::any_of(report.unsettled.begin(), report.unsettled.end(),
+                     [&](const Unsettled& unsettled) { return unsettled.session == id; });
+}
+
+void Shard::WriteOffSession(const Moment& now, const CallId& call, const SessionId& id, Effects& out) {
+  SessionRow* row = FindRow(id);
+  if (row == nullptr) {
+    out.push_back(Reply{call, UnknownSession(id)});
+    return;
+  }
+  Session& session = row->session;
+  if (session.written_off) {
+    out.push_back(Reply{call, session});
+    return;
+  }
+  if (session.state != SessionState::kCharging && session.state != SessionState::kAwaitingFinal) {
+    out.push_back(
+        Reply{call, Failure{absl::FailedPreconditionError(absl::StrCat(
+                                "only a session that is CHARGING or AWAITING_FINAL can be written off, this one is ",
+                                Name(session.state))),
+                            IsOpen(session.state) ? "SESSION_NOT_STARTED" : "SESSION_CLOSED"}});
+    return;
+  }
+  if (const Point* point = FindPoint(session.cp); point != nullptr && StillReports(*point, id, now)) {
+    out.push_back(Reply{call, Failure{absl::FailedPreconditionError(absl::StrCat(
+                                          "charging point ", session.cp.value(),
+                                          " is connected and reports the session: its final figures will come")),
+                                      "SESSION_LIVE"}});
+    return;
+  }
+  session.written_off = true;
+  if (session.start == absl::InfinitePast()) session.start = session.requested;  // Its start never came.
+  session.end = std::max(session.start, session.updated);
+  session.end_reason = EndReason::kWrittenOff;
+  Move(now, *row, SessionState::kCompleted);
+  IssueTicket(now, *row, /*estimated=*/true, /*recovered=*/false);
+  out.push_back(Reply{call, session});
+  Announce(now, out);
+}
+
+// --- charging points -------------------------------------------------------------------------------------------------
+
+void Shard::CreatePoint(const Moment& now, const CreatePointCall& call, Effects& out) {
+  if (const auto it = requests_.find(call.request_key); !call.request_key.empty() && it != requests_.end()) {
+    if (it->second.first.fingerprint != call.fingerprint) {
+      out.push_back(Reply{call.call, ReusedRequestId()});
+      return;
+    }
+    if (const Point* point = FindPoint(call.cp)) {
+      out.push_back(Reply{call.call, View(*point, now)});
+      return;
+    }
+  }
+  if (FindPoint(call.cp) != nullptr) {
+    out.push_back(
+        Reply{call.call, Failure{absl::AlreadyExistsError(absl::StrCat("charging point ", call.cp.value(), " exists")),
+                                 "POINT_EXISTS"}});
+    return;
+  }
+  const Point& point = AddPoint({.id = call.cp,
+                                 .location = call.location,
+                                 .site = call.site,
+                                 .price = call.price.value_or(config_.default_price),
+                                 .causes = {},
+                                 .link_epoch = {},
+                                 .highest_grant = {},
+                                 .booked_through = {},
+                                 .registered = now.utc,
+                                 .last_seen = absl::InfinitePast(),
+                                 .journal_id = {}},
+                                true);
+  if (!call.request_key.empty()) {
+    Remember(store::RequestRecord{.key = call.request_key, .fingerprint = call.fingerprint, .received = now.utc}, true);
+  }
+  out.push_back(Reply{call.call, View(point, now)});
+  Announce(now, out);
+}
+
+void Shard::UpdatePoint(const Moment& now, const UpdatePointCall& call, Effects& out) {
+  Point* point = FindPoint(call.cp);
+  if (point == nullptr) {
+    out.push_back(Reply{call.call, UnknownPoint(call.cp)});
+    return;
+  }
+  ChargingPoint& record = point->record;
+  if (call.location.has_value()) record.location = *call.location;
+  if (call.site.has_value()) record.site = *call.site;
+  if (call.price.has_value() && *call.price != record.price) {
+    record.price = *call.price;
+    SendConfiguration(*point, out);
+  }
+  Touch(*point);
+  out.push_back(Reply{call.call, View(*point, now)});
+  Announce(now, out);
+}
+
+void Shard::DeletePoint(const Moment& now, const PointCall& call, Effects& out) {
+  Point* point = FindPoint(call.cp);
+  if (point == nullptr) {
+    out.push_back(Reply{call.call, UnknownPoint(call.cp)});
+    return;
+  }
+  if (!point->open.empty()) {
+    out.push_back(Reply{
+        call.call, Failure{absl::FailedPreconditionError("a session of this charging point is open"), "SESSION_OPEN"}});
+    return;
+  }
+  if (point->link.open) OnLinkClosed(now, call.cp, point->link.epoch, out);
+  highest_deleted_epoch_ = std::max(highest_deleted_epoch_, point->record.link_epoch);
+  PointView view = View(*point, now);
+  out.push_back(PointChanged{std::move(view), point->shown, true});
+  out.push_back(Reply{call.call, Done{}});
+  std::erase(dirty_points_, point);
+  std::erase(touched_points_, point);
+  deleted_points_.push_back(call.cp);
+  points_.erase(call.cp);
+  ++version_;
+  Announce(now, out);
+}
+
+void Shard::GetPoint(const Moment& now, const PointCall& call, Effects& out) {
+  if (const Point* point = FindPoint(call.cp)) {
+    out.push_back(Reply{call.call, View(*point, now)});
+  } else {
+    out.push_back(Reply{call.call, UnknownPoint(call.cp)});
+  }
+}
+
+void Shard::ListPoints(const Moment& now, const CallId& call, Effects& out) {
+  std::vector<PointView> views;
+  views.reserve(points_.size());
+  for (const auto& [cp, point] : points_) views.push_back(View(*point, now));
+  out.push_back(Reply{call, std::move(views)});
+}
+
+void Shard::SetCause(const Moment& now, const CauseCall& call, Effects& out) {
+  const OutOfService entry{call.cause, call.who, call.reason, now.utc};
+  if (call.cp.empty()) {
+    if (ev::SetCause(state_.network_causes, entry)) {
+      network_causes_changed_ = true;
+      ++version_;
+    }
+  } else if (Point* point = FindPoint(call.cp)) {
+    if (ev::SetCause(point->record.causes, entry)) Touch(*point);
+  } else {
+    out.push_back(Reply{call.call, UnknownPoint(call.cp)});
+    return;
+  }
+  ApplyCauses(now, call, out);
+}
+
+void Shard::ClearCause(const Moment& now, const CauseCall& call, Effects& out) {
+  if (call.cp.empty()) {
+    if (ev::ClearCause(state_.network_causes, call.cause)) {
+      network_causes_changed_ = true;
+      ++version_;
+    }
+  } else if (Point* point = FindPoint(call.cp)) {
+    if (ev::ClearCause(point->record.causes, call.cause)) Touch(*point);
+  } else {
+    out.push_back(Reply{call.call, UnknownPoint(call.cp)});
+    return;
+  }
+  ApplyCauses(now, call, out);
+}
+
+// Tells the charging points concerned, ends what must not go on (TickPoint repeats that), and answers the caller.
+void Shard::ApplyCauses(const Moment& now, const CauseCall& call, Effects& out) {
+  std::vector<PointView> views;
+  for (auto& [cp, point] : points_) {
+    if (!call.cp.empty() && cp != call.cp) continue;
+    SendConfiguration(*point, out);
+    TouchView(*point);
+    TickPoint(now, *point, out);
+    views.push_back(View(*point, now));
+  }
+  if (call.cp.empty()) {
+    out.push_back(Reply{call.call, std::move(views)});
+  } else {
+    out.push_back(Reply{call.call, std::move(views.front())});
+  }
+  Announce(now, out);
+}
+
+}  // namespace ev::central

@@ -1,0 +1,369 @@
+#include "services/driver/adapters/agent.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "log/log.h"
+#include "services/driver/adapters/limits.h"
+
+namespace ev::driver {
+namespace {
+
+// Figures that the next ones replace.
+bool IsLive(const Effect& effect) {
+  const auto* told = std::get_if<Told>(&effect);
+  const auto* change = told == nullptr ? nullptr : std::get_if<ChargeChange>(&told->event);
+  return change != nullptr && change->before && change->before->state == SessionState::kCharging &&
+         change->charge.state == SessionState::kCharging;
+}
+
+}  // namespace
+
+Agent::Agent(const DriversConfig& config, CentralClient& client, const Clock& clock, IdSource& ids,
+             metrics::Registry& registry, metrics::Readiness& readiness)
+    : client_(client),
+      clock_(clock),
+      readiness_(readiness),
+      metrics_(registry),
+      core_(config, ids),
+      collect_(registry.OnCollect([this] { Collect(); })) {
+  readiness_.SetDegraded(kCondition, "central was not reached yet");
+  thread_ = std::jthread([this](const std::stop_token& stop) { Run(stop); });
+}
+
+Agent::~Agent() {
+  Shutdown();
+}
+
+void Agent::Shutdown() {
+  {
+    MutexLock lock(mutex_);
+    stopped_ = true;
+  }
+  client_.Stop();
+  thread_.request_stop();
+  wake_.SignalAll();
+  if (thread_.joinable()) thread_.join();
+}
+
+// --- callers
+// ----------------------------------------------------------------------------------------------------------
+
+void Agent::Input(const std::function<void(Drivers&, const Moment&, Effects&)>& decide) {
+  MutexLock lock(mutex_);
+  if (stopped_) return;
+  Effects effects;
+  decide(core_, clock_.Now(), effects);
+  Push(std::move(effects));
+}
+
+void Agent::Push(Effects effects) {
+  if (effects.empty()) return;
+  for (Effect& effect : effects) {
+    if (queue_.size() >= kMaxQueue && IsLive(effect)) {
+      metrics_.dropped.Increment();
+    } else {
+      queue_.emplace_back(std::move(effect));
+    }
+  }
+  wake_.SignalAll();
+}
+
+void Agent::Post(Task task) {
+  queue_.emplace_back(std::move(task));
+  wake_.SignalAll();
+}
+
+absl::Status Agent::Keep(const DriverId& driver) {
+  absl::Status status;
+  Input([&](Drivers& core, const Moment& now, Effects& out) {
+    status = core.Follow(now, driver, out);
+    core.Pin(driver);
+  });
+  return status;
+}
+
+// The caller must be known before the effects that answer it.
+void Agent::Place(absl::StatusOr<CallId> call, Caller caller, Effects effects) {
+  if (call.ok()) {
+    Post([this, id = *call, caller = std::move(caller)] { callers_.emplace(id, caller); });
+  } else {
+    Post([status = call.status(), caller = std::move(caller)] {
+      caller.answered(status);
+      if (caller.concluded) caller.concluded(Conclusion(std::string(status.message())));
+    });
+  }
+  Push(std::move(effects));
+}
+
+void Agent::Start(StartCall call, OnAnswer answered, OnConclusion concluded) {
+  MutexLock lock(mutex_);
+  if (stopped_) return;
+  Effects effects;
+  call.to_the_end = concluded != nullptr;
+  auto id = core_.Start(clock_.Now(), call, effects);
+  Place(std::move(id), {std::move(answered), std::move(concluded)}, std::move(effects));
+}
+
+void Agent::Stop(StopCall call, OnAnswer answered) {
+  MutexLock lock(mutex_);
+  if (stopped_) return;
+  Effects effects;
+  auto id = core_.Stop(clock_.Now(), call, effects);
+  Place(std::move(id), {std::move(answered), nullptr}, std::move(effects));
+}
+
+absl::StatusOr<Agent::ReaderId> Agent::RunList(ListCall call, OnStep step) {
+  MutexLock lock(mutex_);
+  if (stopped_) return absl::UnavailableError("stopping");
+  Effects effects;
+  const auto list = core_.RunList(clock_.Now(), call, effects);
+  if (!list.ok()) return list.status();
+  const ReaderId reader = ++last_reader_;
+  if (auto last = core_.LastStepOf(call.driver, *list)) {
+    Post([step = std::move(step), last = *std::move(last)] { step(last); });
+  } else {
+    Post([this, reader, added = ListReader{call.driver, *list, std::move(step)}] { readers_.emplace(reader, added); });
+  }
+  Push(std::move(effects));
+  return reader;
+}
+
+void Agent::LeaveList(ReaderId reader) {
+  MutexLock lock(mutex_);
+  if (stopped_) return;
+  Post([this, reader] {
+    const auto it = readers_.find(reader);
+    if (it == readers_.end()) return;
+    const ListReader left = std::move(it->second);
+    readers_.erase(it);
+    const bool is_last = std::none_of(readers_.begin(), readers_.end(),
+                                      [&](const auto& entry) { return entry.second.list == left.list; });
+    if (!is_last) return;
+    Input([&](Drivers& core, const Moment& now, Effects& out) { core.CancelList(now, left.driver, left.list, out); });
+  });
+}
+
+absl::StatusOr<Agent::ReaderId> Agent::Watch(const DriverId& driver, std::function<void(const DriverView&)> first,
+                                             OnTold told) {
+  MutexLock lock(mutex_);
+  if (stopped_) return absl::UnavailableError("stopping");
+  Effects effects;
+  if (auto status = core_.Follow(clock_.Now(), driver, effects); !status.ok()) return status;
+  core_.Pin(driver);
+  const ReaderId reader = ++last_reader_;
+  // In the queue, so that what has been decided before is not told after the view that has it.
+  Post([this, reader, first = std::move(first), view = core_.View(driver), watcher = Watcher{driver, std::move(told)}] {
+    first(view);
+    watchers_.emplace(reader, watcher);
+  });
+  Push(std::move(effects));
+  return reader;
+}
+
+void Agent::Unwatch(ReaderId reader) {
+  MutexLock lock(mutex_);
+  if (stopped_) return;
+  Post([this, reader] {
+    const auto it = watchers_.find(reader);
+    if (it == watchers_.end()) return;
+    const DriverId driver = it->second.driver;
+    watchers_.erase(it);
+    Input([&](Drivers& core, const Moment& now, Effects&) { core.Unpin(now, driver); });
+  });
+}
+
+absl::Status Agent::WhenSettled(const DriverId& driver, absl::Duration limit, std::function<void()> done) {
+  MutexLock lock(mutex_);
+  if (stopped_) return absl::UnavailableError("stopping");
+  Effects effects;
+  const Moment now = clock_.Now();
+  if (auto status = core_.Follow(now, driver, effects); !status.ok()) return status;
+  Push(std::move(effects));
+  Post([this, waiter = Waiter{driver, now.monotonic + limit, std::move(done)}] { waiters_.push_back(waiter); });
+  return absl::OkStatus();
+}
+
+DriverView Agent::View(const DriverId& driver) const {
+  MutexLock lock(mutex_);
+  return core_.View(driver);
+}
+
+CentralView Agent::central() const {
+  MutexLock lock(mutex_);
+  return core_.central();
+}
+
+void Agent::OnNews(Charge charge) {
+  Input([&](Drivers& core, const Moment& now, Effects& out) { core.OnNews(now, std::move(charge), out); });
+}
+
+// --- the thread
+// -------------------------------------------------------------------------------------------------------
+
+void Agent::Run(const std::stop_token& stop) {
+  absl::Duration next_tick = SystemClock().Now().monotonic;
+  while (!stop.stop_requested()) {
+    for (auto& item : TakeQueue(stop)) {
+      if (stop.stop_requested()) return;
+      if (auto* task = std::get_if<Task>(&item)) {
+        (*task)();
+      } else {
+        std::visit([this](const auto& effect) { Do(effect); }, std::get<Effect>(item));
+      }
+    }
+    // By the system's clock, whatever the core's is: how often, not when.
+    if (const absl::Duration now = SystemClock().Now().monotonic; now >= next_tick) {
+      next_tick = now + kTick;
+      Input([](Drivers& core, const Moment& moment, Effects& out) { core.Tick(moment, out); });
+    }
+    ServeWaiters();
+    ShowCentral();
+  }
+}
+
+std::deque<std::variant<Effect, Agent::Task>> Agent::TakeQueue(const std::stop_token& stop) {
+  MutexLock lock(mutex_);
+  if (queue_.empty() && !stop.stop_requested()) wake_.WaitFor(mutex_, kTick);
+  return std::exchange(queue_, {});
+}
+
+void Agent::Do(const OpenWatch& effect) {
+  metrics_.watches.Increment();
+  const DriverId driver = effect.driver;
+  const WatchId watch = effect.watch;
+  client_.OpenWatch(driver, watch,
+                    {.charge =
+                         [this, driver, watch](Charge charge) {
+                           Input([&](Drivers& core, const Moment& now, Effects& out) {
+                             core.OnWatchCharge(now, driver, watch, std::move(charge), out);
+                           });
+                         },
+                     .snapshot =
+                         [this, driver, watch] {
+                           Input([&](Drivers& core, const Moment& now, Effects& out) {
+                             core.OnWatchSnapshot(now, driver, watch, out);
+                           });
+                         },
+                     .heartbeat =
+                         [this, driver, watch] {
+                           Input([&](Drivers& core, const Moment& now, Effects& out) {
+                             core.OnWatchHeartbeat(now, driver, watch, out);
+                           });
+                         },
+                     .closed =
+                         [this, driver, watch](const absl::Status& why) {
+                           log::Debug("stream of sessions ended", {{"driver_id", driver}, {"error", why}});
+                           Input([&](Drivers& core, const Moment& now, Effects& out) {
+                             core.OnWatchClosed(now, driver, watch, why, out);
+                           });
+                         }});
+}
+
+void Agent::Do(const CloseWatch& effect) {
+  client_.CloseWatch(effect.watch);
+}
+
+void Agent::Do(const SendStart& effect) {
+  metrics_.starts.Increment();
+  client_.StartSession(effect, [this, call = effect.call](absl::StatusOr<Charge> result) {
+    Input([&](Drivers& core, const Moment& now, Effects& out) { core.OnAnswer(now, call, std::move(result), out); });
+  });
+}
+
+void Agent::Do(const SendStop& effect) {
+  metrics_.stops.Increment();
+  client_.StopSession(effect, [this, call = effect.call](absl::StatusOr<Charge> result) {
+    Input([&](Drivers& core, const Moment& now, Effects& out) { core.OnAnswer(now, call, std::move(result), out); });
+  });
+}
+
+void Agent::Do(const SendGet& effect) {
+  client_.GetSession(effect.session,
+                     [this, driver = effect.driver, session = effect.session](absl::StatusOr<Charge> result) {
+                       Input([&](Drivers& core, const Moment& now, Effects& out) {
+                         core.OnFetched(now, driver, session, std::move(result), out);
+                       });
+                     });
+}
+
+void Agent::Do(const Answered& effect) {
+  const auto it = callers_.find(effect.call);
+  if (it == callers_.end()) return;
+  const OnAnswer answered = std::move(it->second.answered);
+  if (!it->second.concluded) callers_.erase(it);
+  answered(effect.result);
+}
+
+void Agent::Do(const Concluded& effect) {
+  const auto it = callers_.find(effect.call);
+  if (it == callers_.end()) return;
+  const OnConclusion concluded = std::move(it->second.concluded);
+  callers_.erase(it);
+  concluded(effect.conclusion);
+}
+
+void Agent::Do(const Told& effect) {
+  metrics_.Count(effect);
+  for (const auto& [id, watcher] : watchers_) {
+    if (watcher.driver == effect.driver) watcher.told(effect);
+  }
+}
+
+void Agent::Do(const Settled& effect) {
+  log::Debug("open sessions are known", {{"driver_id", effect.driver}});
+}
+
+void Agent::Do(const ListStep& effect) {
+  const bool is_last = std::holds_alternative<ListFinished>(effect.step);
+  for (auto it = readers_.begin(); it != readers_.end();) {
+    if (it->second.list == effect.list) it->second.step(effect);
+    it = is_last && it->second.list == effect.list ? readers_.erase(it) : std::next(it);
+  }
+}
+
+void Agent::ServeWaiters() {
+  if (waiters_.empty()) return;
+  std::vector<Waiter> ready;
+  {
+    MutexLock lock(mutex_);
+    const absl::Duration now = clock_.Now().monotonic;
+    const CentralView& view = core_.central();
+    const auto waits = [&](const Waiter& waiter) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+      return now < waiter.until && !core_.IsSettled(waiter.driver) && (view.is_reachable || !view.is_known);
+    };
+    const auto first_ready = std::stable_partition(waiters_.begin(), waiters_.end(), waits);
+    std::move(first_ready, waiters_.end(), std::back_inserter(ready));
+    waiters_.erase(first_ready, waiters_.end());
+  }
+  for (const Waiter& waiter : ready) waiter.done();
+}
+
+void Agent::ShowCentral() {
+  CentralView view = central();
+  if (view.is_known == shown_.is_known && view.is_reachable == shown_.is_reachable && view.error == shown_.error) {
+    return;
+  }
+  if (view.is_reachable) {
+    readiness_.SetReady(kCondition);
+    if (!shown_.is_reachable) log::Info("central reached");
+  } else {
+    readiness_.SetDegraded(kCondition, view.error);
+    if (shown_.is_reachable || !shown_.is_known)
+      log::Warn("central cannot be reached, trying again", {{"error", view.error}});
+  }
+  shown_ = std::move(view);
+}
+
+void Agent::Collect() {
+  MutexLock lock(mutex_);
+  metrics_.drivers.Set(static_cast<double>(core_.followed()));
+  metrics_.calls.Set(static_cast<double>(core_.calls_under_way()));
+  metrics_.lists.Set(static_cast<double>(core_.lists_running()));
+  metrics_.charges.Set(static_cast<double>(core_.open_charges()));
+  metrics_.queue.Set(static_cast<double>(queue_.size()));
+  metrics_.undecodable.Set(static_cast<double>(client_.undecodable()));
+  metrics_.reachable.Set(core_.central().is_reachable ? 1 : 0);
+}
+
+}  // namespace ev::driver

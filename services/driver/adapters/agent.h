@@ -1,0 +1,148 @@
+#ifndef EV_DRIVER_ADAPTERS_AGENT_H_
+#define EV_DRIVER_ADAPTERS_AGENT_H_
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <string>
+#include <thread>
+#include <variant>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "base/clock.h"
+#include "base/id_source.h"
+#include "base/mutex.h"
+#include "metrics/readiness.h"
+#include "metrics/registry.h"
+#include "services/driver/adapters/agent_metrics.h"
+#include "services/driver/adapters/central_client.h"
+#include "services/driver/core/drivers.h"
+
+namespace ev::driver {
+
+// Runs the core: gives it time and what Central says, and carries out what it asks for.
+//
+// One thread does that, in the order in which the core asked, and makes every callback: they must not block, and may
+// call the agent. Other threads only take the lock, decide and leave the effects in a queue. Thread-safe.
+class Agent {
+ public:
+  using OnAnswer = std::function<void(absl::StatusOr<Charge>)>;
+  using OnConclusion = std::function<void(const Conclusion&)>;
+  using OnTold = std::function<void(const Told&)>;
+  using OnStep = std::function<void(const ListStep&)>;
+  using ReaderId = std::int64_t;
+
+  // The condition that `readiness` must have: degraded while Central cannot be reached.
+  static constexpr char kCondition[] = "central";
+
+  // All must outlive the agent.
+  Agent(const DriversConfig& config, CentralClient& client, const Clock& clock, IdSource& ids,
+        metrics::Registry& registry, metrics::Readiness& readiness);
+  ~Agent();
+
+  // Ends the calls to Central, then the thread; what has not called back by then never does.
+  void Shutdown();
+
+  // Follows the driver until the agent ends. ResourceExhausted: too many drivers.
+  absl::Status Keep(const DriverId& driver);
+
+  // `answered` comes once, perhaps before this returns. `concluded`, if given, comes after it when the charge has come
+  // to its end; when the call itself failed, at once.
+  void Start(StartCall call, OnAnswer answered, OnConclusion concluded = nullptr);
+  void Stop(StopCall call, OnAnswer answered);
+
+  // `step` gets the steps from now on, until LeaveList(); of a list that is over only its last. When the last reader
+  // has left, the list is cancelled.
+  absl::StatusOr<ReaderId> RunList(ListCall call, OnStep step);
+  void LeaveList(ReaderId reader);
+
+  // `first` gets the driver as it is known now, then `told` everything that happens, until Unwatch(). Keeps the driver
+  // followed meanwhile. ResourceExhausted: too many drivers.
+  absl::StatusOr<ReaderId> Watch(const DriverId& driver, std::function<void(const DriverView&)> first, OnTold told);
+  void Unwatch(ReaderId reader);
+
+  // Calls once: when what is open is known, Central cannot be reached, or `limit` has passed. Follows the driver.
+  // ResourceExhausted: too many drivers.
+  absl::Status WhenSettled(const DriverId& driver, absl::Duration limit, std::function<void()> done);
+
+  DriverView View(const DriverId& driver) const;
+  CentralView central() const;
+  Moment Now() const { return clock_.Now(); }
+
+  // News of a session from the event log.
+  void OnNews(Charge charge);
+
+ private:
+  struct Caller {
+    OnAnswer answered;
+    OnConclusion concluded;
+  };
+  struct Watcher {
+    DriverId driver;
+    OnTold told;
+  };
+  struct ListReader {
+    DriverId driver;
+    ListId list;
+    OnStep step;
+  };
+  struct Waiter {
+    DriverId driver;
+    absl::Duration until;
+    std::function<void()> done;
+  };
+  using Task = std::function<void()>;  // For the thread, in order with the effects.
+
+  // Decides under the lock and queues the effects.
+  void Input(const std::function<void(Drivers&, const Moment&, Effects&)>& decide);
+  void Push(Effects effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Post(Task task) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Place(absl::StatusOr<CallId> call, Caller caller, Effects effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  void Run(const std::stop_token& stop);
+  std::deque<std::variant<Effect, Task>> TakeQueue(const std::stop_token& stop);
+  void Do(const OpenWatch& effect);
+  void Do(const CloseWatch& effect);
+  void Do(const SendStart& effect);
+  void Do(const SendStop& effect);
+  void Do(const SendGet& effect);
+  void Do(const Answered& effect);
+  void Do(const Concluded& effect);
+  void Do(const Told& effect);
+  void Do(const Settled& effect);
+  void Do(const ListStep& effect);
+  void ServeWaiters();
+  void ShowCentral();
+  void Collect();
+
+  CentralClient& client_;
+  const Clock& clock_;
+  metrics::Readiness& readiness_;
+  const AgentMetrics metrics_;
+
+  mutable Mutex mutex_;
+  CondVar wake_;
+  Drivers core_ ABSL_GUARDED_BY(mutex_);
+  std::deque<std::variant<Effect, Task>> queue_ ABSL_GUARDED_BY(mutex_);
+  bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
+  ReaderId last_reader_ ABSL_GUARDED_BY(mutex_) = 0;
+
+  // The thread's own.
+  std::map<CallId, Caller> callers_;
+  std::map<ReaderId, Watcher> watchers_;
+  std::map<ReaderId, ListReader> readers_;
+  std::vector<Waiter> waiters_;
+  CentralView shown_;
+
+  metrics::Registry::Token collect_;
+  std::jthread thread_;  // Last: stops before anything it uses is destroyed.
+};
+
+}  // namespace ev::driver
+
+#endif  // EV_DRIVER_ADAPTERS_AGENT_H_

@@ -1,0 +1,30 @@
+#ifndef EV_DRIVER_ADAPTERS_AGENT_METRICS_H_
+#define EV_DRIVER_ADAPTERS_AGENT_METRICS_H_
+
+#include <map>
+
+#include "domain/session.h"
+#include "metrics/registry.h"
+#include "services/driver/core/effects.h"
+
+namespace ev::driver {
+
+// What an Agent counts. Every series is there from the start.
+struct AgentMetrics {
+  explicit AgentMetrics(metrics::Registry& registry);
+
+  // A session that came to a new state, and denials that made none.
+  void Count(const Told& told) const;
+
+  std::map<SessionState, metrics::Counter> sessions;
+  metrics::Counter denials;
+  metrics::Counter starts, stops;  // Attempts.
+  metrics::Counter watches;        // Opened.
+  metrics::Counter dropped;        // Live figures that nobody took in time.
+  metrics::Gauge undecodable;      // Messages of Central, since the start.
+  metrics::Gauge drivers, calls, lists, charges, queue, reachable;
+};
+
+}  // namespace ev::driver
+
+#endif  // EV_DRIVER_ADAPTERS_AGENT_METRICS_H_

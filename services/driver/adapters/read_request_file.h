@@ -1,0 +1,17 @@
+#ifndef EV_DRIVER_ADAPTERS_READ_REQUEST_FILE_H_
+#define EV_DRIVER_ADAPTERS_READ_REQUEST_FILE_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "domain/ids.h"
+
+namespace ev::driver {
+
+// ParseRequestFile() of the file at `path`. InvalidArgument too when it cannot be read or is larger than 1 MiB.
+absl::StatusOr<std::vector<CpId>> ReadRequestFile(const std::string& path);
+
+}  // namespace ev::driver
+
+#endif  // EV_DRIVER_ADAPTERS_READ_REQUEST_FILE_H_

@@ -1,0 +1,53 @@
+#include "services/driver/options.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "config/parser.h"
+#include "process/version.h"
+#include "services/driver/adapters/read_request_file.h"
+
+namespace ev::driver {
+
+std::optional<int> ParseOptions(int argc, const char* const* argv, Options& options) {
+  config::Parser parser(
+      {.name = "ev-driver",
+       .version = std::string(process::Version()),
+       .summary = "Asks for charges, shows live progress, receives the ticket; for one driver or an app of many.",
+       .examples = {"ev-driver --driver-id driver_001 --central localhost:6001    # a prompt; `help` lists commands",
+                    "ev-driver localhost:9092 driver_001 --central localhost:6001    # broker, driver",
+                    "ev-driver --central localhost:6001 --requests requests.txt",
+                    "printf 'charge cp_001 5kWh\\n' | ev-driver --central localhost:6001"}});
+  config::AddServiceOptions(parser, options.service);
+
+  parser.Group("Driver");
+  std::string driver = options.driver.value();
+  parser.Add("driver-id", &driver, "The driver at this prompt, and of requests that name none").Required();
+  parser.Add("central", &options.central.target, "Central, host:port").Required();
+  std::string requests;
+  parser.Add("requests", &requests, "A file with one charging point a line: charges there in turn, then exits");
+  parser.Add("pause", &options.pause, "Between the conclusion of a charge and the next of a list")
+      .Range(absl::ZeroDuration(), absl::Hours(1));
+  options.charge_timeout = absl::ZeroDuration();
+  parser.Add("charge-timeout", &options.charge_timeout, "After it a list goes on without a conclusion; 0: never")
+      .Range(absl::ZeroDuration(), absl::Hours(24 * 7));
+  parser.Add("live-interval", &options.live_interval, "Between lines of live figures; 0: none")
+      .Range(absl::ZeroDuration(), absl::Hours(1));
+
+  parser.AtEnd([&]() -> absl::Status {
+    auto parsed = ParseDriverId(driver);
+    if (!parsed.ok()) return absl::InvalidArgumentError(absl::StrCat("--driver-id: ", parsed.status().message()));
+    options.driver = *std::move(parsed);
+    if (requests.empty()) return absl::OkStatus();
+    auto list = ReadRequestFile(requests);
+    if (!list.ok()) return absl::InvalidArgumentError(absl::StrCat("--requests: ", list.status().message()));
+    options.requests = *std::move(list);
+    return absl::OkStatus();
+  });
+  if (auto exit_code = parser.Run(argc, argv)) return exit_code;
+  if (options.charge_timeout == absl::ZeroDuration()) options.charge_timeout = absl::InfiniteDuration();
+  config::StartLog(parser, options.service);
+  return std::nullopt;
+}
+
+}  // namespace ev::driver

@@ -1,0 +1,479 @@
+#include "services/engine/core/engine.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/error_detail.h"
+
+namespace ev::engine {
+namespace {
+
+constexpr std::size_t kMaxAsked = 16;
+// Longer between two ticks than this: the process did not run (SIGSTOP, a suspended machine), so what the Monitor said
+// meanwhile is still in the socket. It gets one more second before silence counts.
+constexpr absl::Duration kPause = absl::Seconds(2);
+constexpr absl::Duration kGraceAfterPause = absl::Seconds(1);
+
+}  // namespace
+
+Engine::Engine(EngineOptions options, const journal::LogContents& contents, MeterReading meter, Moment now,
+               IdSource& ids)
+    : options_(options),
+      ids_(ids),
+      journal_id_(contents.id),
+      capacity_(contents.capacity),
+      cp_(contents.cp),
+      mark_(contents.mark),
+      link_(options.silence_limit),
+      meter_(meter),
+      last_tick_(now.monotonic),
+      next_status_(now.monotonic),
+      next_produce_again_(now.monotonic + options.produce_again_every) {
+  for (const Fact& fact : contents.unsettled) unsettled_.Add(fact);
+  if (contents.open) {
+    const Fact final = FinalAfterRestart(*contents.open, meter.register_mwh, now, ids_);
+    Keep(final);
+    Say(absl::StrCat("session ", final.session.value(), " was cut off; closed with ", final.energy_mwh,
+                     " mWh by the meter"),
+        true);
+  }
+}
+
+absl::Status Engine::Hear(const MonitorBeat& beat, Moment now) {
+  if (beat.cp != cp_) {
+    if (!cp_.empty() && (unsettled_.total() > 0 || !Idle() || link_.MonitorPresent(now.monotonic))) {
+      return WithReason(absl::FailedPreconditionError(absl::StrCat("this Engine and its journal belong to ",
+                                                                   cp_.value(), ", not to ", beat.cp.value())),
+                        "WRONG_POINT");
+    }
+    // Link epochs count per charging point: those of the one before mean nothing for this one.
+    link_ = MonitorLink(options_.silence_limit);
+    cp_ = beat.cp;
+    out_.log.cp = cp_;
+    Say(absl::StrCat("this is ", cp_.value(), " now"));
+  }
+  if (!link_.Hear(beat.epoch, beat.central_age, now.monotonic)) {
+    return WithReason(
+        absl::AbortedError(absl::StrCat("link ", beat.epoch.value(), " was superseded by ", link_.newest().value())),
+        "SUPERSEDED");
+  }
+  if (!monitor_was_present_) {
+    monitor_was_present_ = true;
+    Say("Monitor connected");
+  }
+  TryStart(now);
+  return absl::OkStatus();
+}
+
+void Engine::Configure(const Configuration& configuration, Moment now) {
+  const LinkEpoch before = link_.configured_epoch();
+  if (!link_.Configure(configuration)) return;
+  if (configuration.epoch != before) {
+    // First of all on a new link: no grant from before it can be used any more, and reports from now on may say so.
+    RaiseMark(configuration.highest_grant);
+    // Central may have lost what it had not booked.
+    out_.produce_again = true;
+    next_produce_again_ = now.monotonic + options_.produce_again_every;
+  }
+  if (!configuration.causes.empty()) End(EndReason::kOperatorStop, now);
+  TryStart(now);
+}
+
+void Engine::Settle(const std::vector<Settlement>& settlements, Moment /*now*/) {
+  for (const Settlement& settlement : settlements) {
+    auto done = unsettled_.Settle(settlement);
+    if (!done) continue;
+    if (done->refused) {
+      Say(absl::StrCat("Central refused facts of session ", done->session.value(), ": ", done->reason), true);
+    }
+    out_.log.settled.push_back(*std::move(done));
+  }
+}
+
+absl::Status Engine::CheckLink(LinkEpoch epoch) const {
+  if (epoch >= link_.newest()) return absl::OkStatus();
+  return WithReason(absl::FailedPreconditionError(absl::StrCat("the command came by link ", epoch.value(),
+                                                               ", the newest is ", link_.newest().value())),
+                    "LINK_OUTDATED");
+}
+
+void Engine::RaiseMark(GrantNumber number) {
+  if (number <= mark_) return;
+  mark_ = number;
+  out_.log.mark = mark_;
+}
+
+CommandAnswer Engine::Answer(Verdict verdict, DenialReason denial, std::string text) const {
+  return {.id = {}, .verdict = verdict, .denial = denial, .text = std::move(text), .mark = mark_};
+}
+
+const Grant* Engine::CurrentGrant() const {
+  if (const auto* reservation = std::get_if<Reservation>(&occupant_)) return &reservation->grant;
+  if (const auto* charging = std::get_if<Charging>(&occupant_)) return &charging->charge.grant();
+  return nullptr;
+}
+
+std::int64_t Engine::KeptFacts() const {
+  // A reservation keeps room for its start and its final; a running charge has made its start and keeps room for the
+  // final.
+  const std::int64_t reserved = std::holds_alternative<Reservation>(occupant_) ? 2 : Idle() ? 0 : 1;
+  return unsettled_.facts() + reserved;
+}
+
+bool Engine::JournalFull() const {
+  // One more than the start and the final, so that at least a sample fits as well.
+  return KeptFacts() + 3 > capacity_;
+}
+
+Engine::Refusal Engine::Obstacle(Moment now) const {
+  if (!link_.MonitorPresent(now.monotonic)) {
+    return {DenialReason::kMonitorMissing, "the Engine does not hear its Monitor"};
+  }
+  if (!link_.configured()) {
+    return {DenialReason::kPointNotReady, "this link's configuration has not arrived"};
+  }
+  if (shutting_down_) return {DenialReason::kPointNotReady, "the Engine is stopping"};
+  if (!fault_.empty()) return {DenialReason::kPointFaulted, absl::StrCat("the charging point is faulted: ", fault_)};
+  if (!link_.configuration().causes.empty()) {
+    return {DenialReason::kPointStopped,
+            absl::StrCat("out of service: ", Name(link_.configuration().causes.front().cause))};
+  }
+  if (const Grant* grant = CurrentGrant()) {
+    return {DenialReason::kPointBusy, absl::StrCat("busy with session ", grant->session.value())};
+  }
+  if (JournalFull()) {
+    return {DenialReason::kJournalFull,
+            absl::StrCat(unsettled_.facts(), " facts wait to be settled, no room for more")};
+  }
+  return {};
+}
+
+CommandAnswer Engine::Prepare(const PrepareSession& command, Moment now) {
+  const Grant& grant = command.grant;
+  if (const Grant* current = CurrentGrant();
+      current != nullptr && current->session == grant.session && current->number == grant.number) {
+    return Answer(Verdict::kGranted);  // A repeat.
+  }
+  if (cp_.empty()) return Answer(Verdict::kDenied, DenialReason::kMonitorMissing, "no Monitor has come yet");
+  if (grant.cp != cp_) {
+    return Answer(Verdict::kDenied, DenialReason::kWrongPoint,
+                  absl::StrCat("this is ", cp_.value(), ", not ", grant.cp.value()));
+  }
+  if (grant.number <= mark_) {
+    return Answer(Verdict::kDenied, DenialReason::kGrantOutdated,
+                  absl::StrCat("grant ", grant.number.value(), " is not newer than ", mark_.value()));
+  }
+  RaiseMark(grant.number);
+  if (Refusal refusal = Obstacle(now); refusal.reason != DenialReason::kNone) {
+    Say(absl::StrCat("denied a charge to ", grant.driver.value(), ": ", refusal.text));
+    return Answer(Verdict::kDenied, refusal.reason, std::move(refusal.text));
+  }
+  occupant_ =
+      Reservation{.grant = grant, .granted = now.monotonic, .expires = now.monotonic + command.plug_in_time_to_live};
+  Say(absl::StrCat("reserved for ", grant.driver.value(), ", session ", grant.session.value()));
+  TryStart(now);
+  return Answer(Verdict::kGranted);
+}
+
+CommandAnswer Engine::Cancel(const CancelGrant& command, Moment /*now*/) {
+  RaiseMark(command.number);
+  const Grant* current = CurrentGrant();
+  const bool by_number = command.session.empty();
+  if (current != nullptr && (by_number ? current->number == command.number : current->session == command.session)) {
+    if (std::holds_alternative<Charging>(occupant_)) return Answer(Verdict::kRunning);
+    Release("cancelled");
+    return Answer(Verdict::kCancelled);
+  }
+  return Answer(unsettled_.HasEnded(command.session) ? Verdict::kEnded : Verdict::kCancelled);
+}
+
+CommandAnswer Engine::Stop(const StopSession& command, Moment now) {
+  const Grant* current = CurrentGrant();
+  if (current != nullptr && current->session == command.session) {
+    if (std::holds_alternative<Reservation>(occupant_)) {
+      Release("stopped before plug-in");
+      return Answer(Verdict::kCancelled);
+    }
+    End(command.reason, now);
+    return Answer(Verdict::kStopped);
+  }
+  return Answer(unsettled_.HasEnded(command.session) ? Verdict::kEnded : Verdict::kUnknown);
+}
+
+void Engine::PlugIn(Moment now) {
+  if (!plugged_in_ || vehicle_served_) Say("vehicle plugged in");
+  plugged_in_ = true;
+  vehicle_served_ = false;
+  TryStart(now);
+}
+
+void Engine::Unplug(Moment now) {
+  if (plugged_in_) Say("vehicle unplugged");
+  plugged_in_ = false;
+  vehicle_served_ = false;
+  plugged_in_by_itself_ = false;
+  End(EndReason::kUnplugged, now);
+}
+
+void Engine::InjectFault(absl::string_view text, Moment now) {
+  fault_ = text.empty() ? "injected fault" : std::string(text);
+  Say(absl::StrCat("FAULT: ", fault_), true);
+  End(EndReason::kFault, now);
+  if (std::holds_alternative<Reservation>(occupant_)) Release("faulted");
+}
+
+void Engine::ClearFault(Moment now) {
+  if (fault_.empty()) return;
+  fault_.clear();
+  Say("fault cleared");
+  TryStart(now);
+}
+
+void Engine::RequestSession(RequestToken token, PointRequest request, Moment now) {
+  Refusal refusal = Obstacle(now);
+  if (refusal.reason == DenialReason::kNone && !link_.CentralHeard(now.monotonic)) {
+    refusal = {DenialReason::kCentralUnreachable, "Central cannot be reached"};
+  }
+  if (refusal.reason == DenialReason::kNone && asked_.size() >= kMaxAsked) {
+    refusal = {DenialReason::kOverloaded, "too many requests wait for Central"};
+  }
+  if (request.request_id.empty()) request.request_id = ids_.NewRandomHex();
+  if (refusal.reason != DenialReason::kNone) {
+    Reply(token, {.request_id = std::move(request.request_id),
+                  .session = std::nullopt,
+                  .denial = refusal.reason,
+                  .text = std::move(refusal.text)});
+    return;
+  }
+  asked_.push_back({.token = token,
+                    .request_id = request.request_id,
+                    .until = now.monotonic + options_.request_time_to_live - request.waited});
+  out_.requests.push_back(std::move(request));
+}
+
+void Engine::AnswerRequest(const PointRequestAnswer& answer, Moment /*now*/) {
+  std::erase_if(asked_, [&](const Asked& asked) {
+    if (asked.request_id != answer.request_id) return false;
+    Reply(asked.token, answer);
+    return true;
+  });
+}
+
+void Engine::Reply(RequestToken token, PointRequestAnswer answer) {
+  if (answer.denial != DenialReason::kNone) {
+    Say(absl::StrCat("charge denied: ", Name(answer.denial), answer.text.empty() ? "" : ", ", answer.text));
+  }
+  out_.request_results.push_back({.token = token, .answer = std::move(answer)});
+}
+
+// Energy flows only when all of this holds at once; each input that could make it so tries.
+std::string Engine::WaitingFor(Moment now) const {
+  if (shutting_down_) return "the Engine to be started again";
+  if (!fault_.empty()) return "the fault to be cleared";
+  if (!link_.MonitorPresent(now.monotonic)) return "the Monitor to be heard";
+  if (!link_.configured()) return "this link's configuration";
+  if (!link_.configuration().causes.empty()) return "the charging point to be back in service";
+  if (!link_.CentralHeard(now.monotonic)) return "Central to be heard";
+  return {};
+}
+
+void Engine::TryStart(Moment now) {
+  const auto* reservation = std::get_if<Reservation>(&occupant_);
+  if (reservation == nullptr || !plugged_in_ || vehicle_served_ || now.monotonic >= reservation->expires) return;
+  if (!WaitingFor(now).empty()) return;
+
+  const Fact start = Charge::StartFact(reservation->grant, meter_, now, ids_);
+  Say(absl::StrCat("charging started for ", start.grant.driver.value(), ", session ", start.session.value()));
+  last_start_ = now.utc;
+  occupant_ = Charging{.charge = Charge(start, now),
+                       .contactor_closed = false,
+                       .next_sample = now.monotonic + options_.sample_every,
+                       .ending = EndReason::kNone};
+  Keep(start);
+}
+
+void Engine::StartWritten(const SessionId& session, Moment /*now*/) {
+  auto* charging = std::get_if<Charging>(&occupant_);
+  if (charging == nullptr || charging->charge.grant().session != session) return;
+  if (charging->contactor_closed || charging->ending != EndReason::kNone) return;
+  charging->contactor_closed = true;
+  out_.close_contactor_at_mwh = charging->charge.limit_register_mwh();
+}
+
+// The final waits for the contactor: only when it is open does the register say what the vehicle has received.
+void Engine::End(EndReason reason, Moment /*now*/) {
+  auto* charging = std::get_if<Charging>(&occupant_);
+  if (charging == nullptr || charging->ending != EndReason::kNone) return;
+  charging->ending = reason;
+  out_.open_contactor = true;
+}
+
+void Engine::ContactorOpened(MeterReading meter, Opening opening, Moment now) {
+  meter_ = meter;
+  auto* charging = std::get_if<Charging>(&occupant_);
+  if (charging == nullptr) return;
+  EndReason reason = charging->ending;
+  if (reason == EndReason::kNone) {
+    reason = opening == Opening::kVehicleFull ? EndReason::kVehicleFull : EndReason::kTargetReached;
+  }
+  charging->charge.Meter(meter);
+  const Fact final = charging->charge.Final(reason, now, ids_);
+  occupant_ = std::monostate();
+  vehicle_served_ = plugged_in_;
+  Keep(final);
+  out_.open_contactor = false;
+  Say(absl::StrCat("charging ended (", Name(reason), "): ", final.energy_mwh, " mWh, ", final.amount_micros, " micros ",
+                   final.grant.price.currency));
+}
+
+void Engine::Release(absl::string_view why) {
+  Say(absl::StrCat("reservation for ", std::get<Reservation>(occupant_).grant.driver.value(), " released: ", why));
+  occupant_ = std::monostate();
+}
+
+void Engine::Keep(const Fact& fact) {
+  out_.log.facts.push_back(fact);
+  if (fact.kind != FactKind::kSample) unsettled_.Add(fact);
+}
+
+void Engine::ShutDown(Moment now) {
+  shutting_down_ = true;
+  End(EndReason::kEngineRestarted, now);
+}
+
+void Engine::LogFailed(absl::string_view why, Moment now) {
+  if (!Idle()) Say(absl::StrCat("facts cannot be kept any more: ", why), true);
+  End(EndReason::kJournalFull, now);
+}
+
+void Engine::Tick(MeterReading meter, Moment now) {
+  if (monitor_was_present_ && now.monotonic - last_tick_ > kPause) link_.ExtendTo(now.monotonic + kGraceAfterPause);
+  last_tick_ = now.monotonic;
+  meter_ = meter;
+  CheckTimers(now);
+  if (auto* charging = std::get_if<Charging>(&occupant_)) {
+    charging->charge.Meter(meter);
+    if (charging->ending == EndReason::kNone && now.monotonic >= charging->next_sample) {
+      Keep(charging->charge.Sample(now, ids_));
+      // From the plan, not from now, so that samples stay a second apart; after a pause, from now.
+      charging->next_sample =
+          std::max(charging->next_sample, now.monotonic - options_.sample_every) + options_.sample_every;
+    }
+  }
+  SimulateDriver(now);
+  TryStart(now);
+}
+
+void Engine::CheckTimers(Moment now) {
+  if (monitor_was_present_ && !link_.MonitorPresent(now.monotonic)) {
+    monitor_was_present_ = false;
+    Say("Monitor lost: no charge until one is back", true);
+  }
+  if (!monitor_was_present_) End(EndReason::kMonitorLost, now);
+  if (const auto* charging = std::get_if<Charging>(&occupant_); charging != nullptr && charging->charge.TimeIsUp(now)) {
+    End(EndReason::kTargetReached, now);
+  }
+  if (const auto* reservation = std::get_if<Reservation>(&occupant_);
+      reservation != nullptr && now.monotonic >= reservation->expires) {
+    Release("not used in time");
+  }
+  while (!asked_.empty() && now.monotonic >= asked_.front().until) {
+    const Asked asked = asked_.front();
+    asked_.pop_front();
+    Reply(asked.token, {.request_id = asked.request_id,
+                        .session = std::nullopt,
+                        .denial = DenialReason::kRequestExpired,
+                        .text = "Central has not answered in time"});
+  }
+  if (now.monotonic >= next_produce_again_) {
+    next_produce_again_ = now.monotonic + options_.produce_again_every;
+    out_.produce_again = out_.produce_again || unsettled_.total() > 0;
+  }
+}
+
+void Engine::SimulateDriver(Moment now) {
+  if (!options_.plugs_in_by_itself) return;
+  if (const auto* reservation = std::get_if<Reservation>(&occupant_)) {
+    if (now.monotonic < reservation->granted + options_.plug_in_delay) return;
+    if (plugged_in_ && !vehicle_served_) return;
+    PlugIn(now);
+    plugged_in_by_itself_ = true;
+  } else if (Idle() && plugged_in_by_itself_) {
+    Unplug(now);
+  }
+}
+
+EngineReport Engine::MakeReport() const {
+  EngineReport report;
+  report.health = fault_.empty() ? EngineHealth::kHealthy : EngineHealth::kFaulted;
+  report.fault = fault_;
+  report.configured_epoch = link_.configured_epoch();
+  report.mark = mark_;
+  report.journal_id = journal_id_;
+  report.journal_room = std::max<std::int64_t>(capacity_ - KeptFacts(), 0);
+  report.plugged_in = plugged_in_;
+  if (const Grant* grant = CurrentGrant()) {
+    report.occupation = Occupation{.session = grant->session, .number = grant->number, .phase = Phase::kGranted};
+    if (const auto* charging = std::get_if<Charging>(&occupant_)) {
+      report.occupation->phase = Phase::kCharging;
+      report.occupation->energy_mwh = charging->charge.energy_mwh();
+      report.occupation->power_w = charging->charge.power_w();
+      report.occupation->amount_micros = charging->charge.amount_micros();
+    }
+  }
+  report.unsettled = unsettled_.Oldest();
+  report.unsettled_total = unsettled_.total();
+  return report;
+}
+
+Status Engine::GetStatus(Moment now) const {
+  Status status;
+  status.cp = cp_;
+  status.report = MakeReport();
+  if (std::holds_alternative<Reservation>(occupant_) && plugged_in_) {
+    status.waiting_for = vehicle_served_ ? "the vehicle of the last charge to be unplugged" : WaitingFor(now);
+  }
+  const auto* charging = std::get_if<Charging>(&occupant_);
+  status.energy_flows = charging != nullptr && charging->contactor_closed && charging->ending == EndReason::kNone;
+  status.monitor_present = link_.MonitorPresent(now.monotonic);
+  status.link_epoch = link_.newest();
+  status.central_age = link_.CentralAge(now.monotonic);
+  if (link_.configured()) status.configuration = link_.configuration();
+  if (const Grant* grant = CurrentGrant()) status.grant = *grant;
+  status.last_start = last_start_;
+  status.register_mwh = meter_.register_mwh;
+  status.power_w = meter_.power_w;
+  status.journal_full = JournalFull();
+  return status;
+}
+
+Engine::StatusKey Engine::Key(const Status& status) const {
+  const auto& occupation = status.report.occupation;
+  return {status.cp,
+          status.report.health,
+          status.report.fault,
+          status.report.configured_epoch,
+          status.report.mark,
+          status.report.plugged_in,
+          occupation ? occupation->session : SessionId(),
+          occupation ? static_cast<int>(occupation->phase) : 0,
+          status.energy_flows,
+          status.monitor_present,
+          status.waiting_for,
+          status.report.unsettled_total};
+}
+
+Outcome Engine::TakeOutcome(Moment now) {
+  Status status = GetStatus(now);
+  StatusKey key = Key(status);
+  out_.status_changed = key != last_key_;
+  if (out_.status_changed || now.monotonic >= next_status_) {
+    last_key_ = std::move(key);
+    next_status_ = now.monotonic + absl::Seconds(1);
+    out_.status = std::move(status);
+  }
+  return std::exchange(out_, {});
+}
+
+}  // namespace ev::engine

@@ -1,0 +1,41 @@
+#ifndef EV_SERVICES_ENGINE_CORE_UNSETTLED_LIST_H_
+#define EV_SERVICES_ENGINE_CORE_UNSETTLED_LIST_H_
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <vector>
+
+#include "domain/fact.h"
+#include "domain/ids.h"
+#include "domain/link.h"
+
+namespace ev::engine {
+
+// The sessions whose start or final Central has not settled, oldest first, and which sessions have ended here.
+class UnsettledList {
+ public:
+  // A start or a final was made.
+  void Add(const Fact& fact);
+
+  // What of it was waiting here: that part's room is free again. Nothing: all of it was settled before, or never made.
+  std::optional<Settlement> Settle(const Settlement& settlement);
+
+  // The oldest ones, at most kMaxUnsettledListed.
+  std::vector<Unsettled> Oldest() const;
+  std::int64_t total() const { return static_cast<std::int64_t>(entries_.size()); }
+  // Starts and finals in it.
+  std::int64_t facts() const { return facts_; }
+
+  // Did this session run here and end? The last 256 are remembered after they were settled.
+  bool HasEnded(const SessionId& session) const;
+
+ private:
+  std::deque<Unsettled> entries_;
+  std::int64_t facts_ = 0;
+  std::deque<SessionId> ended_;
+};
+
+}  // namespace ev::engine
+
+#endif  // EV_SERVICES_ENGINE_CORE_UNSETTLED_LIST_H_

@@ -1,0 +1,392 @@
+#include "services/monitor/core/monitor.h"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+#include <variant>
+
+#include "absl/strings/str_cat.h"
+
+namespace ev::monitor {
+namespace {
+
+constexpr std::size_t kMaxWaiting = 64;
+constexpr std::size_t kMaxAsked = 16;
+// Longer between two ticks than this: the process did not run, so what the others said meanwhile is still in the
+// sockets. They get one more second before their silence counts.
+constexpr absl::Duration kPause = absl::Seconds(2);
+constexpr absl::Duration kPatienceAfterPause = absl::Seconds(1);
+// How long after a command's deadline its result is still awaited, in case the call below it does not end by itself.
+constexpr absl::Duration kResultGrace = absl::Seconds(1);
+
+bool IsRefusal(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kPermissionDenied:
+    case absl::StatusCode::kUnauthenticated:
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kNotFound:
+    case absl::StatusCode::kFailedPrecondition:
+      return true;
+    default:
+      return false;
+  }
+}
+
+GrantNumber NumberOf(const Command& command) {
+  if (const auto* prepare = std::get_if<PrepareSession>(&command.body)) return prepare->grant.number;
+  if (const auto* cancel = std::get_if<CancelGrant>(&command.body)) return cancel->number;
+  return {};
+}
+
+// Does Central have to know at once, not with the next beat?
+bool IsNews(const EngineReport& before, const EngineReport& after) {
+  const auto key = [](const EngineReport& r) {
+    return std::tuple(r.health, r.configured_epoch, r.mark, r.occupation ? r.occupation->session : SessionId(),
+                      r.occupation ? static_cast<int>(r.occupation->phase) : 0);
+  };
+  return key(before) != key(after);
+}
+
+}  // namespace
+
+Monitor::Monitor(MonitorOptions options, Moment now, std::uint64_t seed)
+    : options_(std::move(options)),
+      random_(static_cast<std::minstd_rand::result_type>(seed)),
+      state_changed_(now.utc),
+      dialed_(now.monotonic),
+      dial_at_(now.monotonic),
+      next_beat_(now.monotonic),
+      link_backoff_(options_.link_backoff),
+      attach_opened_(now.monotonic),
+      attach_at_(now.monotonic),
+      next_down_(now.monotonic),
+      attach_backoff_(options_.attach_backoff),
+      last_tick_(now.monotonic),
+      patience_until_(now.monotonic) {}
+
+// ---- The link to Central.
+
+bool Monitor::FromLink(StreamId link, Moment now) {
+  if (!link_open_ || link != link_) return false;
+  if (connected()) central_heard_ = now.monotonic;
+  return true;
+}
+
+void Monitor::DialNow(Moment now) {
+  ++link_;
+  link_open_ = true;
+  dialed_ = now.monotonic;
+  Do(Dial{.link = link_, .health = Health(now), .report = report_});
+}
+
+void Monitor::Welcomed(StreamId link, LinkEpoch epoch, Moment now) {
+  if (!FromLink(link, now) || connected()) return;
+  state_ = LinkState::kConnected;
+  state_changed_ = now.utc;
+  link_error_.clear();
+  outage_told_ = false;
+  epoch_ = epoch;
+  central_heard_ = now.monotonic;
+  link_backoff_.Reset();
+  Do(Note{.text = absl::StrCat("linked to Central, epoch ", epoch.value())});
+  BeatUp(now);
+  SendDown(Down(now));
+  SendAsked(now);
+}
+
+void Monitor::CentralBeat(StreamId link, Moment now) {
+  FromLink(link, now);
+}
+
+void Monitor::Configure(StreamId link, Configuration configuration, Moment now) {
+  if (!FromLink(link, now) || !connected() || configuration.epoch != epoch_) return;
+  ++forwarded_.configurations;
+  configuration_ = std::move(configuration);
+  SendAttach down = Down(now);
+  down.configuration = configuration_;
+  SendDown(std::move(down));
+}
+
+void Monitor::Settle(StreamId link, std::vector<Settlement> settlements, Moment now) {
+  if (!FromLink(link, now)) return;
+  forwarded_.settlements += static_cast<std::int64_t>(settlements.size());
+  // Without a stream they are dropped: Central says them again for each beat that still lists the fact.
+  SendAttach down = Down(now);
+  down.settlements = std::move(settlements);
+  SendDown(std::move(down));
+}
+
+void Monitor::AnswerRequest(StreamId link, PointRequestAnswer answer, Moment now) {
+  if (!FromLink(link, now)) return;
+  std::erase_if(asked_, [&](const Asked& asked) { return asked.request.request_id == answer.request_id; });
+  SendAttach down = Down(now);
+  down.answers.push_back(std::move(answer));
+  SendDown(std::move(down));
+}
+
+void Monitor::LinkClosed(StreamId link, const absl::Status& status, Moment now) {
+  if (!link_open_ || link != link_) return;
+  const absl::Duration slowly = options_.refused_backoff * (1 - Chance() / 2);
+  if (absl::IsAborted(status)) {
+    // Somebody else holds the link of this charging point: to fight for it would end every charge twice a second.
+    DropLink(LinkState::kSuperseded, status.ToString(), slowly, now);
+  } else if (IsRefusal(status)) {
+    DropLink(LinkState::kRefused, status.ToString(), slowly, now);
+  } else {
+    DropLink(LinkState::kConnecting, status.ok() ? "Central closed the link" : status.ToString(),
+             link_backoff_.Next(Chance()), now);
+  }
+}
+
+void Monitor::DropLink(LinkState state, std::string error, absl::Duration wait, Moment now) {
+  link_open_ = false;
+  if (state_ != state || !outage_told_) {
+    outage_told_ = true;
+    state_changed_ = now.utc;
+    Do(Note{.warning = true, .text = absl::StrCat("Central cannot be reached: ", error)});
+  }
+  state_ = state;
+  link_error_ = std::move(error);
+  dial_at_ = now.monotonic + wait;
+  // Their answers have no way back, and Central settles them by what the next link reports.
+  waiting_.clear();
+}
+
+std::optional<absl::Duration> Monitor::CentralAge(Moment now) const {
+  if (!central_heard_) return std::nullopt;
+  return now.monotonic - *central_heard_;
+}
+
+void Monitor::BeatUp(Moment now) {
+  if (!connected() || !link_open_) return;
+  next_beat_ = now.monotonic + options_.beat_every;
+  ++forwarded_.beats;
+  SendBeat beat{.link = link_, .health = Health(now), .fault = EngineFault(now), .report = std::nullopt};
+  if (std::exchange(report_is_new_, false)) beat.report = report_;
+  Do(std::move(beat));
+}
+
+// ---- The Engine.
+
+bool Monitor::FromEngine(StreamId attach, Moment now) {
+  if (!attach_open_ || attach != attach_) return false;
+  engine_heard_ = now.monotonic;
+  attach_error_.clear();
+  if (!std::exchange(attach_heard_, true)) attach_backoff_.Reset();
+  return true;
+}
+
+void Monitor::OpenAttachNow(Moment now) {
+  ++attach_;
+  attach_open_ = true;
+  attach_heard_ = false;
+  attach_opened_ = now.monotonic;
+  Do(OpenAttach{.attach = attach_});
+  SendAttach down = Down(now);
+  // An Engine that was restarted has forgotten it.
+  down.configuration = configuration_;
+  SendDown(std::move(down));
+}
+
+void Monitor::EngineReported(StreamId attach, EngineReport report, Moment now) {
+  if (!FromEngine(attach, now)) return;
+  const bool news = !report_ || IsNews(*report_, report);
+  report_ = std::move(report);
+  report_is_new_ = true;
+  NoticeHealth(now);
+  if (news) BeatUp(now);
+}
+
+void Monitor::EngineRequested(StreamId attach, PointRequest request, Moment now) {
+  if (!FromEngine(attach, now)) return;
+  ++forwarded_.requests;
+  if (!connected() || asked_.size() >= kMaxAsked) {
+    SendAttach down = Down(now);
+    down.answers.push_back({.request_id = std::move(request.request_id),
+                            .session = std::nullopt,
+                            .denial = connected() ? DenialReason::kOverloaded : DenialReason::kCentralUnreachable,
+                            .text = connected() ? "too many requests wait" : "Central cannot be reached"});
+    SendDown(std::move(down));
+    return;
+  }
+  asked_.push_back({.request = request, .received = now.monotonic});
+  Do(SendRequest{.link = link_, .request = std::move(request)});
+}
+
+// A new link carries the requests that the old one did not answer: their ids make a repeat harmless.
+void Monitor::SendAsked(Moment now) {
+  for (const Asked& asked : asked_) {
+    PointRequest request = asked.request;
+    request.waited += now.monotonic - asked.received;
+    Do(SendRequest{.link = link_, .request = std::move(request)});
+  }
+}
+
+void Monitor::AttachClosed(StreamId attach, const absl::Status& status, Moment now) {
+  if (!attach_open_ || attach != attach_) return;
+  DropAttach(status.ok() ? "the Engine closed the stream" : status.ToString(), now);
+}
+
+void Monitor::DropAttach(std::string error, Moment now) {
+  attach_open_ = false;
+  if (attach_error_ != error) Do(Note{.warning = true, .text = absl::StrCat("Engine cannot be reached: ", error)});
+  attach_error_ = std::move(error);
+  attach_at_ = now.monotonic + attach_backoff_.Next(Chance());
+}
+
+EngineHealth Monitor::Health(Moment now) const {
+  if (!engine_heard_ || !report_) return EngineHealth::kUnknown;
+  const bool silent = now.monotonic - *engine_heard_ >= options_.silence_limit && now.monotonic >= patience_until_;
+  return silent ? EngineHealth::kSilent : report_->health;
+}
+
+std::string Monitor::EngineFault(Moment now) const {
+  switch (Health(now)) {
+    case EngineHealth::kHealthy:
+      return {};
+    case EngineHealth::kFaulted:
+      return report_->fault;
+    case EngineHealth::kSilent:
+    case EngineHealth::kUnknown:
+      break;
+  }
+  return attach_error_.empty() ? "the Engine does not answer its Monitor" : attach_error_;
+}
+
+void Monitor::NoticeHealth(Moment now) {
+  const EngineHealth health = Health(now);
+  if (health == told_health_) return;
+  told_health_ = health;
+  const std::string fault = EngineFault(now);
+  Do(Note{.warning = health != EngineHealth::kHealthy,
+          .text = absl::StrCat("Engine is ", Name(health), fault.empty() ? "" : ": ", fault)});
+  BeatUp(now);
+}
+
+SendAttach Monitor::Down(Moment now) const {
+  return {.attach = attach_,
+          .epoch = epoch_,
+          .central_age = CentralAge(now),
+          .configuration = std::nullopt,
+          .settlements = {},
+          .answers = {}};
+}
+
+void Monitor::SendDown(SendAttach message) {
+  if (attach_open_) Do(std::move(message));
+}
+
+// ---- Commands.
+
+void Monitor::TakeCommand(StreamId link, Command command, Moment now) {
+  if (!FromLink(link, now) || !connected()) return;
+  ++forwarded_.commands;
+  if (waiting_.size() >= kMaxWaiting) {
+    Undeliverable(link, command.id, Undelivered::kNotSent, "too many commands wait for the Engine");
+    return;
+  }
+  waiting_.push_back({.command = std::move(command), .received = now.monotonic});
+  ForwardNext(now);
+}
+
+void Monitor::ForwardNext(Moment now) {
+  while (!in_flight_ && !waiting_.empty()) {
+    const Waiting next = std::move(waiting_.front());
+    waiting_.pop_front();
+    const absl::Duration left = next.command.deadline - (now.monotonic - next.received);
+    if (left <= absl::ZeroDuration()) {
+      Undeliverable(link_, next.command.id, Undelivered::kExpired, "its time was over before it could be sent");
+    } else if (!attach_open_ || !attach_heard_) {
+      Undeliverable(link_, next.command.id, Undelivered::kNotSent,
+                    absl::StrCat("the Engine is not connected: ", EngineFault(now)));
+    } else {
+      in_flight_ = InFlight{.id = next.command.id,
+                            .link = link_,
+                            .number = NumberOf(next.command),
+                            .until = now.monotonic + left + kResultGrace};
+      Do(Forward{.epoch = epoch_, .command = next.command, .limit = left});
+    }
+  }
+}
+
+void Monitor::CommandDone(CommandId id, absl::StatusOr<CommandAnswer> answer, Moment now) {
+  if (!in_flight_ || in_flight_->id != id) return;
+  const InFlight done = *std::exchange(in_flight_, std::nullopt);
+  // From now on an Engine that has to be configured again (it was restarted) must not take this number any more. Not
+  // before: the configuration travels beside the command and could overtake it.
+  if (configuration_) configuration_->highest_grant = std::max(configuration_->highest_grant, done.number);
+  if (!answer.ok()) {
+    Undeliverable(done.link, id, Undelivered::kUnknown, answer.status().ToString());
+  } else if (link_open_ && connected() && done.link == link_) {
+    answer->id = id;
+    Do(SendAnswer{.link = link_, .answer = *std::move(answer)});
+  }
+  ForwardNext(now);
+}
+
+void Monitor::Undeliverable(StreamId link, CommandId id, Undelivered why, std::string text) {
+  ++forwarded_.commands_undelivered;
+  Do(Note{.warning = true, .text = absl::StrCat("command ", id.value(), " has no answer: ", text)});
+  if (!link_open_ || !connected() || link != link_) return;
+  Do(SendAnswer{.link = link_,
+                .answer = {.id = id,
+                           .verdict = Verdict::kFailed,
+                           .denial = DenialReason::kNone,
+                           .text = std::move(text),
+                           .mark = GrantNumber()},
+                .undelivered = why});
+}
+
+// ---- Time.
+
+void Monitor::Tick(Moment now) {
+  if (now.monotonic - last_tick_ > kPause) patience_until_ = now.monotonic + kPatienceAfterPause;
+  last_tick_ = now.monotonic;
+  const auto silent = [&](absl::Duration heard) {
+    return now.monotonic - heard >= options_.silence_limit && now.monotonic >= patience_until_;
+  };
+
+  if (link_open_ && silent(connected() ? *central_heard_ : dialed_)) {
+    Do(HangUp{.link = link_});
+    DropLink(LinkState::kConnecting, absl::StrCat("silent for ", absl::FormatDuration(options_.silence_limit)),
+             link_backoff_.Next(Chance()), now);
+  }
+  if (attach_open_ && silent(attach_heard_ ? *engine_heard_ : attach_opened_)) {
+    Do(CloseAttach{.attach = attach_});
+    DropAttach(absl::StrCat("silent for ", absl::FormatDuration(options_.silence_limit)), now);
+  }
+  if (!link_open_ && now.monotonic >= dial_at_) DialNow(now);
+  if (!attach_open_ && now.monotonic >= attach_at_) OpenAttachNow(now);
+
+  if (in_flight_ && now.monotonic >= in_flight_->until) {
+    CommandDone(in_flight_->id, absl::DeadlineExceededError("the Engine did not answer in time"), now);
+  }
+  ForwardNext(now);
+  std::erase_if(asked_, [&](const Asked& asked) {
+    return asked.request.waited + (now.monotonic - asked.received) >= options_.request_time_to_live;
+  });
+
+  NoticeHealth(now);
+  if (now.monotonic >= next_beat_) BeatUp(now);
+  if (attach_open_ && now.monotonic >= next_down_) {
+    next_down_ = now.monotonic + options_.beat_every;
+    SendDown(Down(now));
+  }
+}
+
+MonitorStatus Monitor::GetStatus(Moment now) const {
+  MonitorStatus status;
+  status.link = state_;
+  status.epoch = epoch_;
+  status.central_age = CentralAge(now);
+  status.link_changed = state_changed_;
+  status.link_error = link_error_;
+  status.health = Health(now);
+  status.engine_fault = EngineFault(now);
+  if (engine_heard_) status.engine_age = now.monotonic - *engine_heard_;
+  status.report = report_;
+  status.forwarded = forwarded_;
+  return status;
+}
+
+}  // namespace ev::monitor

@@ -1,0 +1,208 @@
+#include "kafka/consumer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "events/murmur2.h"
+#include "kafka/embedded_broker.h"
+#include "kafka/producer.h"
+#include "tests/integration/kafka/free_port.h"
+#include "tests/integration/kafka/recording_handler.h"
+#include "tests/support/eventually.h"
+#include "tests/support/status_matchers.h"
+
+namespace ev::kafka {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+constexpr absl::Duration kLimit = absl::Seconds(20);
+const TopicConfig kTopic{.name = "facts", .partitions = 1};
+const TopicPartition kPartition{.topic = "facts", .partition = 0};
+
+class ConsumerTest : public ::testing::Test {
+ protected:
+  ~ConsumerTest() override {
+    if (consumer_ != nullptr) consumer_->Stop();
+  }
+  void StartBroker(int port = 0) { broker_ = *EmbeddedBroker::Start(port, {kTopic}); }
+  std::unique_ptr<Consumer> NewConsumer(const std::string& brokers) {
+    auto consumer = Consumer::Create({.kafka = {.brokers = brokers},
+                                      .group_id = "central_charging_data_group",
+                                      .fetch_wait = absl::Milliseconds(10),
+                                      .commit_interval = absl::Milliseconds(20),
+                                      .watch = {.limit = absl::Milliseconds(400)}},
+                                     [this](LogLevel level, absl::string_view line) {
+                                       if (level != LogLevel::kDebug) lines_.Add(line);
+                                     });
+    EXPECT_THAT(consumer, IsOk());
+    return *std::move(consumer);
+  }
+  void StartConsumer(const std::string& brokers, std::optional<std::int64_t> next = {}) {
+    consumer_ = NewConsumer(brokers);
+    EV_ASSERT_OK(consumer_->Start({{.topic = kTopic.name, .partition = 0, .next = next}}, handler_));
+  }
+  void Store(const std::vector<std::string>& values) {
+    auto producer = *Producer::Create({.kafka = {.brokers = broker_->bootstrap()}, .topics = {kTopic.name}});
+    for (const std::string& value : values) {
+      EV_ASSERT_OK(
+          producer->Publish({.topic = kTopic.name, .key = "k", .value = value, .headers = {}, .done = nullptr}));
+    }
+    EV_ASSERT_OK(producer->Flush(kLimit));
+  }
+
+  LogLines lines_;
+  std::unique_ptr<EmbeddedBroker> broker_;
+  RecordingHandler handler_;
+  std::unique_ptr<Consumer> consumer_;
+};
+
+TEST_F(ConsumerTest, AnAbsentBrokerIsSaidOnceAndReadingBeginsWhenItComes) {
+  const int port = FreePort();
+  StartConsumer(Loopback(port));
+  const std::string complaint = "Kafka consumer cannot reach " + Loopback(port) + ": ";
+  ASSERT_TRUE(Eventually(kLimit, [&] { return lines_.CountContaining(complaint) == 1; }));
+  StartBroker(port);
+  Store({"a", "b"});
+  ASSERT_TRUE(handler_.WaitForMessages(2));
+  EXPECT_THAT(handler_.values(), ElementsAre("a", "b"));
+  EXPECT_TRUE(Eventually(kLimit, [&] { return consumer_->Health().connected; }));
+  EXPECT_TRUE(
+      Eventually(kLimit, [&] { return lines_.CountContaining("Kafka consumers initialized successfully") == 1; }));
+  EXPECT_EQ(lines_.CountContaining(complaint), 1);
+}
+
+TEST_F(ConsumerTest, MarksFollowBehindWithTheirMetadata) {
+  StartBroker();
+  Store({"a", "b", "c"});
+  StartConsumer(broker_->bootstrap());
+  ASSERT_TRUE(handler_.WaitForMessages(3));
+  consumer_->CommitBehind(kPartition, 2, "store-1");
+  auto reader = NewConsumer(broker_->bootstrap());
+  absl::StatusOr<std::vector<Mark>> marks;
+  EXPECT_TRUE(Eventually(kLimit, [&] {
+    marks = reader->Marks({kPartition}, kLimit);
+    return marks.ok() && !marks->empty();
+  }));
+  ASSERT_THAT(*marks, SizeIs(1));
+  EXPECT_EQ((*marks)[0].partition, kPartition);
+  EXPECT_EQ((*marks)[0].next, 2);
+  EXPECT_EQ((*marks)[0].metadata, "store-1");
+  consumer_->CommitBehind(kPartition, 3, "store-1");
+  consumer_->Stop();
+  marks = reader->Marks({kPartition}, kLimit);
+  ASSERT_THAT(marks, IsOk());
+  EXPECT_EQ((*marks)[0].next, 3);
+}
+
+TEST_F(ConsumerTest, APartitionWithoutAMarkIsLeftOut) {
+  StartBroker();
+  auto reader = NewConsumer(broker_->bootstrap());
+  const absl::StatusOr<std::vector<Mark>> marks = reader->Marks({kPartition}, kLimit);
+  ASSERT_THAT(marks, IsOk());
+  EXPECT_THAT(*marks, IsEmpty());
+}
+
+TEST_F(ConsumerTest, WhatTheBrokerForgotIsAGapAndReadingGoesOnWhereTheOwnerSays) {
+  StartBroker();
+  // The embedded broker keeps 5 MiB of a partition. Random bytes, because lz4 would shrink anything else.
+  std::mt19937 random(17);
+  std::vector<std::string> values(9, std::string(900'000, ' '));
+  for (std::string& value : values) {
+    for (char& c : value) c = static_cast<char>(random());
+  }
+  Store(values);
+  StartConsumer(broker_->bootstrap(), 0);
+  ASSERT_TRUE(handler_.WaitUntil([](const RecordingHandler& h) { return !h.gaps().empty(); }));
+  const Gap gap = handler_.gaps()[0];
+  EXPECT_EQ(gap.wanted_next, 0);
+  EXPECT_GT(gap.low, 0);
+  EXPECT_EQ(gap.high, 9);
+  const auto left = static_cast<std::size_t>(gap.high - gap.low);
+  ASSERT_TRUE(handler_.WaitForMessages(left));
+  EXPECT_EQ(handler_.received()[0].offset, gap.low);
+  EXPECT_EQ(handler_.values().back(), values.back());
+}
+
+TEST_F(ConsumerTest, AnotherClusterAtTheSameAddressIsShownBeforeItsMessages) {
+  StartBroker();
+  const int port = broker_->port();
+  Store({"a", "b", "c"});
+  handler_.answer_cluster = [&, first = std::string()](absl::string_view id) mutable {
+    if (first.empty()) first = std::string(id);
+    if (id == first) return absl::OkStatus();
+    return consumer_->Rewind(kPartition, std::nullopt).status();  // Its offsets are another log's.
+  };
+  StartConsumer(broker_->bootstrap());
+  ASSERT_TRUE(handler_.WaitForMessages(3));
+  const std::string first_id = handler_.clusters()[0];
+  broker_.reset();
+  // The mock cluster's id is its address in memory: what lies there now makes the next one differ.
+  const auto blocker = *EmbeddedBroker::Start();
+  StartBroker(port);
+  Store({"x", "y", "z", "after"});
+  ASSERT_TRUE(handler_.WaitForMessages(7));
+  EXPECT_THAT(handler_.values(), ElementsAre("a", "b", "c", "x", "y", "z", "after"));
+  ASSERT_THAT(handler_.clusters(), SizeIs(2));
+  EXPECT_NE(handler_.clusters()[1], first_id);
+}
+
+TEST_F(ConsumerTest, RewindsUnderLoadNeverBringWhatIsStale) {
+  StartBroker();
+  constexpr std::int64_t kCount = 3000;
+  std::vector<std::string> values;
+  for (int i = 0; i < kCount; ++i) values.push_back(std::to_string(i));
+  Store(values);
+  // Each generation must begin at its offset and go on without a hole.
+  std::atomic<bool> is_wrong = false;
+  std::map<std::int64_t, std::int64_t> begin_of = {{0, 0}};
+  std::int64_t generation = 0;
+  std::int64_t expected = 0;
+  std::mt19937 random(17);
+  handler_.answer_batch = [&](const IncomingBatch& batch) -> absl::Status {
+    if (batch.generation != generation) {
+      generation = batch.generation;
+      expected = begin_of[generation];
+    }
+    for (const IncomingMessage& message : batch.messages) is_wrong = is_wrong || message.offset != expected++;
+    if (generation < 20) {
+      const std::int64_t next = random() % kCount;
+      const absl::StatusOr<std::int64_t> rewound = consumer_->Rewind(kPartition, next);
+      if (rewound.ok()) begin_of[*rewound] = next;
+    }
+    return absl::OkStatus();
+  };
+  StartConsumer(broker_->bootstrap(), 0);
+  EXPECT_TRUE(handler_.WaitUntil([](const RecordingHandler& h) {
+    const std::vector<Received> received = h.received();
+    return !received.empty() && received.back().generation == 20 && received.back().offset == kCount - 1;
+  }));
+  EXPECT_FALSE(is_wrong);
+}
+
+TEST_F(ConsumerTest, AWrongSettingOrNoGroupIsNamed) {
+  EXPECT_THAT(Consumer::Create({.group_id = ""}), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("group id")));
+  EXPECT_THAT(Consumer::Create({.kafka = {.extra = {{"fetch.min.byte", "1"}}}, .group_id = "g"}),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("'fetch.min.byte'")));
+}
+
+TEST_F(ConsumerTest, StoppingAndClosingWithoutABrokerIsBounded) {
+  StartConsumer(Loopback(FreePort()));
+  consumer_->CommitBehind(kPartition, 1, "");
+  const absl::Time before = absl::Now();
+  consumer_.reset();
+  EXPECT_LT(absl::Now() - before, absl::Seconds(5));
+}
+
+}  // namespace
+}  // namespace ev::kafka

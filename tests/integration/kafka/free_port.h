@@ -1,0 +1,23 @@
+#ifndef EV_TESTS_INTEGRATION_KAFKA_FREE_PORT_H_
+#define EV_TESTS_INTEGRATION_KAFKA_FREE_PORT_H_
+
+#include <absl/strings/str_cat.h>
+
+#include <string>
+
+#include "kafka/embedded_broker.h"
+
+namespace ev {
+
+// A port on 127.0.0.1 on which nobody listens: for a broker that comes later.
+inline int FreePort() {
+  return (*kafka::EmbeddedBroker::Start())->port();
+}
+
+inline std::string Loopback(int port) {
+  return absl::StrCat("127.0.0.1:", port);
+}
+
+}  // namespace ev
+
+#endif  // EV_TESTS_INTEGRATION_KAFKA_FREE_PORT_H_

@@ -1,0 +1,175 @@
+#include "kafka/producer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <ctime>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kafka/consumer.h"
+#include "kafka/embedded_broker.h"
+#include "tests/integration/kafka/free_port.h"
+#include "tests/integration/kafka/recording_handler.h"
+#include "tests/support/eventually.h"
+#include "tests/support/status_matchers.h"
+
+namespace ev::kafka {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Pair;
+
+constexpr absl::Duration kLimit = absl::Seconds(20);
+constexpr int kOutOfOrderSequenceNumber = 45;  // Of Kafka's protocol: fatal to an idempotent producer.
+const TopicConfig kTopic{.name = "facts", .partitions = 4};
+
+class ProducerTest : public ::testing::Test {
+ protected:
+  LogSink Log() {
+    return [this](LogLevel level, absl::string_view line) {
+      if (level != LogLevel::kDebug) lines_.Add(line);
+    };
+  }
+  ProducerConfig Config(std::string brokers) {
+    return {
+        .kafka = {.brokers = std::move(brokers)}, .topics = {kTopic.name}, .watch = {.limit = absl::Milliseconds(400)}};
+  }
+  void StartBroker(int port = 0) { broker_ = *EmbeddedBroker::Start(port, {kTopic}); }
+  void StartProducer(ProducerConfig config) {
+    absl::StatusOr<std::unique_ptr<Producer>> producer = Producer::Create(std::move(config), Log());
+    EV_ASSERT_OK(producer);
+    producer_ = *std::move(producer);
+  }
+  absl::Status Publish(const std::string& value, DeliveryCallback done = nullptr) {
+    return producer_->Publish(
+        {.topic = kTopic.name, .key = "cp_001", .value = value, .headers = {}, .done = std::move(done)});
+  }
+  // What the broker holds for the key.
+  std::vector<std::string> Stored(std::size_t count) {
+    auto consumer = *Consumer::Create(
+        {.kafka = {.brokers = broker_->bootstrap()}, .group_id = "g", .fetch_wait = absl::Milliseconds(10)});
+    RecordingHandler handler;
+    std::vector<TopicPartitionOffset> positions;
+    for (int p = 0; p < kTopic.partitions; ++p) positions.push_back({.topic = kTopic.name, .partition = p, .next = {}});
+    EV_EXPECT_OK(consumer->Start(positions, handler));
+    EXPECT_TRUE(handler.WaitForMessages(count));
+    consumer->Stop();
+    return handler.values();
+  }
+
+  LogLines lines_;
+  std::unique_ptr<EmbeddedBroker> broker_;
+  Deliveries deliveries_;
+  std::unique_ptr<Producer> producer_;
+};
+
+TEST_F(ProducerTest, AnAbsentBrokerIsSaidOnceAndWhatWasPublishedArrivesWhenItComes) {
+  const int port = FreePort();
+  const std::clock_t cpu_before = std::clock();
+  StartProducer(Config(Loopback(port)));
+  EV_ASSERT_OK(Publish("early", deliveries_.Note("early")));
+  const std::string complaint = "Kafka producer cannot reach " + Loopback(port) + ": ";
+  ASSERT_TRUE(Eventually(kLimit, [&] { return lines_.CountContaining(complaint) == 1; }));
+  EXPECT_THAT(producer_->Health().degraded_reason, AllOf(HasSubstr(complaint), HasSubstr("Connection refused")));
+  EXPECT_FALSE(producer_->Health().connected);
+  // No busy loop: nearly all of that time was spent waiting.
+  EXPECT_LT(std::clock() - cpu_before, CLOCKS_PER_SEC / 4);
+  StartBroker(port);
+  EV_EXPECT_OK(producer_->Flush(kLimit));
+  EXPECT_THAT(deliveries_.done(), ElementsAre(Pair("early", IsOk())));
+  EXPECT_TRUE(Eventually(kLimit, [&] { return producer_->Health().connected; }));
+  EXPECT_TRUE(
+      Eventually(kLimit, [&] { return lines_.CountContaining("Kafka producer initialized successfully") == 1; }));
+  EXPECT_EQ(lines_.CountContaining(complaint), 1);
+  EXPECT_THAT(producer_->Health().cluster_id, ::testing::StartsWith("mockCluster"));
+}
+
+TEST_F(ProducerTest, EachOutageIsSaidOnce) {
+  StartBroker();
+  StartProducer(Config(broker_->bootstrap()));
+  for (int outage = 1; outage <= 2; ++outage) {
+    ASSERT_TRUE(Eventually(
+        kLimit, [&] { return lines_.CountContaining("Kafka producer initialized successfully") == outage; }));
+    broker_->SetDown();
+    ASSERT_TRUE(Eventually(kLimit, [&] { return lines_.CountContaining("Kafka producer cannot reach") == outage; }));
+    broker_->SetUp();
+  }
+  EXPECT_TRUE(Eventually(kLimit, [&] { return producer_->Health().connected; }));
+  EXPECT_EQ(lines_.CountContaining("Kafka producer cannot reach"), 2);
+}
+
+TEST_F(ProducerTest, ABrokerThatAcceptsConnectionsAndIsSilentCountsAsUnreachable) {
+  StartBroker();
+  ProducerConfig config = Config(broker_->bootstrap());
+  config.watch.interval = absl::Milliseconds(50);
+  StartProducer(config);
+  ASSERT_TRUE(Eventually(kLimit, [&] { return producer_->Health().connected; }));
+  broker_->SetRoundTrip(absl::Seconds(3));
+  EXPECT_TRUE(Eventually(kLimit, [&] { return !producer_->Health().connected; }));
+  broker_->SetRoundTrip(absl::ZeroDuration());
+  EXPECT_TRUE(Eventually(kLimit, [&] { return producer_->Health().connected; }));
+}
+
+TEST_F(ProducerTest, ALostAcknowledgementMayStoreTwiceAndTheReaderSeesBoth) {
+  StartBroker();
+  ProducerConfig config = Config(broker_->bootstrap());
+  config.kafka.extra = {{"socket.timeout.ms", "300"}};
+  StartProducer(config);
+  EV_ASSERT_OK(Publish("0"));
+  EV_ASSERT_OK(producer_->Flush(kLimit));
+  broker_->DelayProduceAnswer(absl::Milliseconds(2500));  // librdkafka looks for late answers once a second.
+  EV_ASSERT_OK(Publish("1", deliveries_.Note("1")));
+  EV_ASSERT_OK(producer_->Flush(kLimit));
+  EXPECT_THAT(deliveries_.done(), ElementsAre(Pair("1", IsOk())));
+  EXPECT_THAT(Stored(3), ElementsAre("0", "1", "1"));
+}
+
+TEST_F(ProducerTest, AFatalErrorHandsEverythingBackInOrderAndANewClientGoesOn) {
+  StartBroker();
+  StartProducer(Config(broker_->bootstrap()));
+  EV_ASSERT_OK(Publish("0"));
+  EV_ASSERT_OK(producer_->Flush(kLimit));
+  broker_->FailProduce({kOutOfOrderSequenceNumber});
+  for (const char* value : {"1", "2", "3"}) EV_ASSERT_OK(Publish(value, deliveries_.Note(value)));
+  ASSERT_TRUE(Eventually(kLimit, [&] { return deliveries_.size() == 3; }));
+  EXPECT_THAT(deliveries_.done(), ElementsAre(Pair("1", StatusIs(absl::StatusCode::kUnavailable)),
+                                              Pair("2", StatusIs(absl::StatusCode::kUnavailable)),
+                                              Pair("3", StatusIs(absl::StatusCode::kUnavailable))));
+  ASSERT_TRUE(Eventually(kLimit, [&] { return producer_->replacements() == 1; }));
+  EXPECT_EQ(lines_.CountContaining("Kafka producer ended"), 1);
+  for (const char* value : {"1", "2", "3"}) EV_ASSERT_OK(Publish(value));  // As the owner does, from its journal.
+  EV_ASSERT_OK(producer_->Flush(kLimit));
+  EXPECT_THAT(Stored(4), ElementsAre("0", "1", "2", "3"));
+}
+
+TEST_F(ProducerTest, AMessageThatCanNeverBeStoredIsRefusedAtOnce) {
+  StartBroker();
+  StartProducer(Config(broker_->bootstrap()));
+  EXPECT_THAT(Publish(std::string(2'000'000, 'x'), deliveries_.Note("big")),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("facts")));
+  EXPECT_EQ(producer_->queued(), 0);
+  EXPECT_EQ(deliveries_.size(), 0U);
+}
+
+TEST_F(ProducerTest, AWrongSettingIsNamedAndNothingStarts) {
+  ProducerConfig config = Config("127.0.0.1:9");
+  config.kafka.extra = {{"compression.level", "many"}};
+  EXPECT_THAT(Producer::Create(config), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("'compression.level'")));
+}
+
+TEST_F(ProducerTest, ClosingWithoutABrokerTakesNoLongerThanOneQuestion) {
+  StartProducer(Config(Loopback(FreePort())));
+  EV_ASSERT_OK(Publish("x", deliveries_.Note("x")));
+  const absl::Time before = absl::Now();
+  producer_.reset();
+  EXPECT_LT(absl::Now() - before, absl::Seconds(5));
+  EXPECT_THAT(deliveries_.done(), ElementsAre(Pair("x", StatusIs(absl::StatusCode::kCancelled))));
+  EXPECT_EQ(lines_.CountContaining("closed with 1 messages undelivered"), 1);
+}
+
+}  // namespace
+}  // namespace ev::kafka

@@ -1,0 +1,295 @@
+#include "config/parser.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <sstream>
+
+#include "absl/strings/match.h"
+#include "config/service_options.h"
+#include "tests/support/temp_dir.h"
+
+namespace ev::config {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::Pair;
+using ::testing::UnorderedElementsAre;
+
+// One run of a program with all kinds of options.
+struct Trial {
+  explicit Trial(std::vector<std::string> arguments, std::vector<std::string> environment = {}) {
+    parser.Add("kafka-brokers", &brokers, "brokers").Required();
+    parser.Add("kafka-linger", &linger, "linger").Range(absl::ZeroDuration(), absl::Seconds(1));
+    parser.Add("kafka-enabled", &enabled, "use Kafka");
+    parser.Add("kafka-config", &extra, "any setting");
+    parser.Add("kafka-password", &password, "password").Secret();
+    parser.Add("listen", &listen, "address");
+    parser.Add("grpc-port", &port, "port").Range(0, 65535).EnvAlias("ENGINE_LISTEN_PORT");
+    parser.Add("window-size", &window, "ids");
+    parser.Add("share", &share, "a part").Range(0, 1);
+    parser.Add("tag", &tags, "tags");
+    parser.Add("mode", &mode, "mode").OneOf({"auto", "manual"});
+    parser.Positional("grpc-port");
+    parser.Positional("kafka-brokers");
+    std::vector<const char*> argv = {"ev-test"};
+    for (const std::string& argument : arguments) argv.push_back(argument.c_str());
+    code = parser.Run(static_cast<int>(argv.size()), argv.data(), environment, out, err);
+  }
+
+  std::string brokers = "localhost:9092";
+  absl::Duration linger = absl::Milliseconds(5);
+  bool enabled = true;
+  std::map<std::string, std::string> extra;
+  std::string password;
+  std::string listen = "127.0.0.1";
+  int port = 50051;
+  std::int64_t window = 1000000;
+  double share = 0.5;
+  std::vector<std::string> tags;
+  std::string mode = "auto";
+
+  Parser parser{{.name = "ev-test", .version = "1.2.3", .summary = "Tests.", .examples = {"ev-test 6001 host:9092"}}};
+  std::ostringstream out;
+  std::ostringstream err;
+  std::optional<int> code;
+};
+
+class ParserTest : public testing::Test {
+ protected:
+  std::string ConfigFile(absl::string_view text) {
+    WriteFile(dir_.File("ev.toml"), text);
+    return "--config=" + dir_.File("ev.toml");
+  }
+  TempDir dir_;
+};
+
+TEST_F(ParserTest, WithoutAnythingTheDefaultsStand) {
+  Trial run({});
+  EXPECT_EQ(run.code, std::nullopt) << run.err.str();
+  EXPECT_EQ(run.brokers, "localhost:9092");
+  EXPECT_EQ(run.linger, absl::Milliseconds(5));
+  EXPECT_TRUE(run.enabled);
+  EXPECT_EQ(run.port, 50051);
+  EXPECT_EQ(run.parser.source("grpc-port"), Source::kDefault);
+}
+
+TEST_F(ParserTest, AFlagWinsOverTheEnvironmentAndThatOverTheFile) {
+  const std::string file = ConfigFile("[kafka]\nbrokers = \"file:1\"\nlinger = 3ms\nenabled = false\n");
+  Trial run({file, "--kafka-brokers=flag:1"}, {"EV_KAFKA_BROKERS=env:1", "EV_KAFKA_LINGER=2ms"});
+  EXPECT_EQ(run.code, std::nullopt) << run.err.str();
+  EXPECT_EQ(run.brokers, "flag:1");
+  EXPECT_EQ(run.linger, absl::Milliseconds(2));
+  EXPECT_FALSE(run.enabled);
+  EXPECT_EQ(run.parser.source("kafka-brokers"), Source::kFlag);
+  EXPECT_EQ(run.parser.source("kafka-linger"), Source::kEnvironment);
+  EXPECT_EQ(run.parser.source("kafka-enabled"), Source::kFile);
+}
+
+TEST_F(ParserTest, TheFileTakesSectionsQuotesCommentsAndLists) {
+  Trial run(
+      {ConfigFile("# all\n"
+                  "listen = '127.0.0.2'  # not \"quoted\"\n"
+                  "tag = [\"a, b\", 'c#d']\n"
+                  "[kafka]\n"
+                  "brokers = \"a:1,b:2\" # two\n"
+                  "password = \"pa#ss, 'word'\"\n"
+                  "config = [\"sasl.username=u\", \"x=1=2\"]\n"
+                  "[grpc]\n"
+                  "port = 7 # seven\n")});
+  EXPECT_EQ(run.code, std::nullopt) << run.err.str();
+  EXPECT_EQ(run.listen, "127.0.0.2");
+  EXPECT_THAT(run.tags, ElementsAre("a, b", "c#d"));
+  EXPECT_EQ(run.brokers, "a:1,b:2");
+  EXPECT_EQ(run.password, "pa#ss, 'word'");
+  EXPECT_THAT(run.extra, UnorderedElementsAre(Pair("sasl.username", "u"), Pair("x", "1=2")));
+  EXPECT_EQ(run.port, 7);
+}
+
+TEST_F(ParserTest, AnUnknownKeyInTheFileIsAMisconfiguration) {
+  Trial run({ConfigFile("[kafka]\nbroker = \"typo:1\"\n")});
+  EXPECT_EQ(run.code, 2);
+  EXPECT_THAT(run.err.str(), AllOf(HasSubstr("kafka.broker"), HasSubstr("ev.toml")));
+}
+
+TEST_F(ParserTest, AKeyTwiceAndAValueThatWantsQuotesAreMisconfigurations) {
+  Trial twice({ConfigFile("listen = \"a\"\n[kafka]\nlinger = 1ms\n[grpc]\nport = 1\n[kafka]\nlinger = 2ms\n")});
+  EXPECT_EQ(twice.code, 2);
+  EXPECT_THAT(twice.err.str(), HasSubstr("kafka.linger"));
+  Trial unquoted({ConfigFile("[kafka]\nbrokers = a:1,b:2\n")});
+  EXPECT_EQ(unquoted.code, 2);
+  EXPECT_THAT(unquoted.err.str(), AllOf(HasSubstr("--kafka-brokers"), HasSubstr("quote")));
+}
+
+TEST_F(ParserTest, AFileThatIsNotThereIsAMisconfiguration) {
+  Trial run({}, {"EV_CONFIG=/nowhere/ev.toml"});
+  EXPECT_EQ(run.code, 2);
+  EXPECT_THAT(run.err.str(), AllOf(HasSubstr("--config"), HasSubstr("/nowhere/ev.toml")));
+}
+
+TEST_F(ParserTest, AnUnknownVariableIsAWarning) {
+  Trial run({}, {"EV_KAFKA_BROKER=x", "PATH=/bin", "EV_CONFIG="});
+  EXPECT_EQ(run.code, std::nullopt);
+  EXPECT_THAT(run.parser.warnings(), ElementsAre(HasSubstr("EV_KAFKA_BROKER")));
+}
+
+TEST_F(ParserTest, TheAncestorsArgumentsStandForTheirFlags) {
+  Trial run({"6001", "broker:9092"});
+  EXPECT_EQ(run.code, std::nullopt) << run.err.str();
+  EXPECT_EQ(run.port, 6001);
+  EXPECT_EQ(run.brokers, "broker:9092");
+  EXPECT_EQ(run.parser.source("grpc-port"), Source::kFlag);
+}
+
+TEST_F(ParserTest, AnArgumentAndADifferentFlagForTheSameThingAreAMisconfiguration) {
+  Trial different({"6001", "--grpc-port=6002"});
+  EXPECT_EQ(different.code, 2);
+  EXPECT_THAT(different.err.str(), AllOf(HasSubstr("--grpc-port"), HasSubstr("6001")));
+  EXPECT_EQ(Trial({"6001", "--grpc-port=6001"}).code, std::nullopt);
+}
+
+TEST_F(ParserTest, AnAliasVariableCountsUnlessItContradicts) {
+  EXPECT_EQ(Trial({}, {"ENGINE_LISTEN_PORT=5001"}).port, 5001);
+  EXPECT_EQ(Trial({"--grpc-port=1"}, {"ENGINE_LISTEN_PORT=5001"}).port, 1);
+  Trial both({}, {"ENGINE_LISTEN_PORT=5001", "EV_GRPC_PORT=5002"});
+  EXPECT_EQ(both.code, 2);
+  EXPECT_THAT(both.err.str(), AllOf(HasSubstr("ENGINE_LISTEN_PORT"), HasSubstr("EV_GRPC_PORT")));
+}
+
+TEST_F(ParserTest, AMisconfigurationNamesTheOptionAndWhereItsValueCameFrom) {
+  struct Case {
+    std::string argument;
+    std::string variable;
+    std::string said;
+  };
+  for (const Case& c : std::vector<Case>{
+           {"--grpc-port=abc", "", "--grpc-port: \"abc\" is not a whole number (from --grpc-port)"},
+           {"--grpc-port=65536", "", "--grpc-port: 65536 is out of range, 0 to 65535"},
+           {"--grpc-port=99999999999", "", "--grpc-port: \"99999999999\" is not a whole number"},
+           {"", "EV_KAFKA_LINGER=250",
+            "--kafka-linger: \"250\" is not a duration such as 250ms, 30s or 1h30m (from "
+            "EV_KAFKA_LINGER)"},
+           {"--kafka-linger=-1s", "", "--kafka-linger: \"-1s\" is not a duration"},
+           {"--kafka-linger=2s", "", "--kafka-linger: 2s is out of range, 0 to 1s"},
+           {"--kafka-brokers=", "", "--kafka-brokers"},
+           {"", "EV_KAFKA_BROKERS=", "--kafka-brokers: needs a value (from EV_KAFKA_BROKERS)"},
+           {"--kafka-enabled=maybe", "", "--kafka-enabled: \"maybe\" is not true or false"},
+           {"--kafka-config=nonsense", "", "--kafka-config: \"nonsense\" is not key=value"},
+           {"--share=nan", "", "--share: \"nan\" is not a number"},
+           {"--mode=off", "", "--mode: \"off\" is not one of auto, manual"},
+           {"--listen=a\nb", "", "--listen: the value contains a control character"},
+           {"--grpc-prot=1", "", "--grpc-prot"},
+           {"--grpc-port", "", "--grpc-port"},
+       }) {
+    Trial run(c.argument.empty() ? std::vector<std::string>{} : std::vector<std::string>{c.argument},
+              c.variable.empty() ? std::vector<std::string>{} : std::vector<std::string>{c.variable});
+    EXPECT_EQ(run.code, 2) << c.said;
+    EXPECT_THAT(run.err.str(), HasSubstr(c.said));
+  }
+}
+
+TEST_F(ParserTest, AllThatIsWrongIsSaidAtOnce) {
+  Trial run({"--grpc-port=x", "--kafka-linger=y"});
+  EXPECT_THAT(run.err.str(), AllOf(HasSubstr("--grpc-port"), HasSubstr("--kafka-linger")));
+}
+
+TEST_F(ParserTest, ASwitchNeedsNoValueAndTakesNoneFromTheNextArgument) {
+  Trial run({"--kafka-enabled", "6001"}, {"EV_KAFKA_ENABLED=false"});
+  EXPECT_EQ(run.code, std::nullopt) << run.err.str();
+  EXPECT_TRUE(run.enabled);
+  EXPECT_EQ(run.port, 6001);
+  EXPECT_FALSE(Trial({"--kafka-enabled=false"}).enabled);
+}
+
+TEST_F(ParserTest, AListTakesOneValueForEachFlagAndSemicolonsInTheEnvironment) {
+  Trial flags({"--kafka-config", "a=1", "--kafka-config", "b=x,y;z", "6001"});
+  EXPECT_EQ(flags.code, std::nullopt) << flags.err.str();
+  EXPECT_THAT(flags.extra, UnorderedElementsAre(Pair("a", "1"), Pair("b", "x,y;z")));
+  EXPECT_EQ(flags.port, 6001);
+  EXPECT_THAT(Trial({}, {"EV_KAFKA_CONFIG=a=1;b=x,y"}).extra, UnorderedElementsAre(Pair("a", "1"), Pair("b", "x,y")));
+}
+
+TEST_F(ParserTest, PrintConfigShowsValuesAndOriginsAndMasksSecrets) {
+  Trial run({"--print-config", "--kafka-brokers=flag:1", "--kafka-config=sasl.password=hunter2",
+             "--kafka-config=sasl.username=ana"},
+            {"EV_KAFKA_PASSWORD=hunter2"});
+  EXPECT_EQ(run.code, 0);
+  const std::string text = run.out.str();
+  EXPECT_THAT(text, HasSubstr("brokers = \"flag:1\"  # --kafka-brokers\n"));
+  EXPECT_THAT(text, HasSubstr("linger = \"5ms\"  # default\n"));
+  EXPECT_THAT(text, HasSubstr("password = \"****\"  # EV_KAFKA_PASSWORD\n"));
+  EXPECT_THAT(text, HasSubstr("sasl.password=****"));
+  EXPECT_THAT(text, HasSubstr("sasl.username=ana"));
+  EXPECT_THAT(text, Not(HasSubstr("hunter2")));
+}
+
+TEST_F(ParserTest, WhatPrintConfigShowsReadsBackAsTheSame) {
+  Trial first({"--print-config", "--kafka-brokers=a:1,b:2", "--tag=x y", "--tag=#2", "--share=0.25", "--window-size=7",
+               "--kafka-enabled=false", "6001"});
+  Trial second({"--print-config", ConfigFile(first.out.str())});
+  EXPECT_EQ(second.code, 0) << second.err.str();
+  EXPECT_EQ(second.brokers, "a:1,b:2");
+  EXPECT_THAT(second.tags, ElementsAre("x y", "#2"));
+  EXPECT_EQ(second.share, 0.25);
+  EXPECT_EQ(second.window, 7);
+  EXPECT_FALSE(second.enabled);
+  EXPECT_EQ(second.port, 6001);
+}
+
+TEST_F(ParserTest, CheckConfigExitsWithZeroOrTwo) {
+  EXPECT_EQ(Trial({"--check-config"}).code, 0);
+  EXPECT_EQ(Trial({"--check-config", "--share=2"}).code, 2);
+}
+
+TEST_F(ParserTest, HelpShowsOptionsDefaultsAndExamplesAndVersionTheVersion) {
+  Trial help({"--help"});
+  EXPECT_EQ(help.code, 0);
+  EXPECT_THAT(help.out.str(), AllOf(HasSubstr("--kafka-linger DURATION"), HasSubstr("[5ms]"), HasSubstr("0 to 1s"),
+                                    HasSubstr("ev-test 6001 host:9092"), HasSubstr("ENGINE_LISTEN_PORT")));
+  Trial version({"--version"});
+  EXPECT_EQ(version.code, 0);
+  EXPECT_EQ(version.out.str(), "ev-test 1.2.3\n");
+  EXPECT_THAT(version.err.str(), IsEmpty());
+}
+
+TEST(ServiceOptionsTest, TheDataDirectoryIsTheUsersUnlessNamed) {
+  ::setenv("XDG_STATE_HOME", "/state", 1);
+  ServiceOptions options;
+  Parser parser({.name = "ev-test", .version = "1", .summary = "", .examples = {}});
+  AddServiceOptions(parser, options);
+  const char* argv[] = {"ev-test", "--log-format=json"};
+  std::ostringstream ignored;
+  EXPECT_EQ(parser.Run(2, argv, {"EV_TYPO=1"}, ignored, ignored), std::nullopt);
+  EXPECT_EQ(options.data_dir, "/state/evcharge");
+  testing::internal::CaptureStderr();
+  StartLog(parser, options);
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              AllOf(HasSubstr("\"service\":\"ev-test\""), HasSubstr("EV_TYPO")));
+  ::unsetenv("XDG_STATE_HOME");
+}
+
+TEST(ServiceOptionsTest, AnAddressThatOthersReachWantsToBeCalledInsecure) {
+  const auto run = [](std::vector<const char*> argv, ServiceOptions& options) {
+    Parser parser({.name = "ev-test", .version = "1", .summary = "", .examples = {}});
+    AddServiceOptions(parser, options);
+    argv.insert(argv.begin(), "ev-test");
+    std::ostringstream out;
+    std::ostringstream err;
+    const auto code = parser.Run(static_cast<int>(argv.size()), argv.data(), {}, out, err);
+    EXPECT_EQ(absl::StrContains(err.str(), "--insecure"), code == 2);
+    return code;
+  };
+  ServiceOptions options{.grpc_port = 50051, .http_port = 9464};
+  EXPECT_EQ(run({"--listen=0.0.0.0"}, options), 2);
+  EXPECT_EQ(run({"--listen=0.0.0.0", "--insecure", "--grpc-port=50051"}, options), std::nullopt);
+  EXPECT_FALSE(options.grpc_port_is_default);
+  EXPECT_TRUE(options.http_port_is_default);
+}
+
+}  // namespace
+}  // namespace ev::config

@@ -1,0 +1,716 @@
+#include "services/engine/core/engine.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/unit/engine/engine_world.h"
+
+namespace ev::engine {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+class EngineTest : public ::testing::Test, protected EngineWorld {};
+
+// ---- A charge.
+
+TEST_F(EngineTest, AChargeHasAStartASampleEachSecondAndAFinalWithTheMetersFigures) {
+  const Grant grant = StartCharge();
+  Advance(absl::Milliseconds(5500));
+  EXPECT_EQ(Stop(grant.session).verdict, Verdict::kStopped);
+
+  ASSERT_THAT(facts, SizeIs(7));
+  for (std::size_t i = 0; i < facts.size(); ++i) {
+    EXPECT_EQ(facts[i].sequence, static_cast<std::int64_t>(i));
+    EXPECT_EQ(facts[i].session, grant.session);
+    EXPECT_EQ(facts[i].cp, cp);
+    EXPECT_TRUE(CheckFact(facts[i]).ok()) << CheckFact(facts[i]);
+  }
+  EXPECT_EQ(facts.front().kind, FactKind::kStart);
+  EXPECT_EQ(facts.front().register_mwh, 5'000'000);
+  EXPECT_EQ(facts.front().grant, grant);
+  EXPECT_EQ(facts[3].kind, FactKind::kSample);
+  EXPECT_EQ(facts[3].energy_mwh, 3000);
+  EXPECT_EQ(facts[3].power_w, 3600);
+  EXPECT_EQ(facts[3].amount_micros, 1050);
+  const Fact& final = facts.back();
+  EXPECT_EQ(final.kind, FactKind::kFinal);
+  EXPECT_EQ(final.register_mwh, 5'005'500);
+  EXPECT_EQ(final.energy_mwh, 5500);
+  EXPECT_EQ(final.amount_micros, AmountMicros(5500, 350'000));
+  EXPECT_EQ(final.end_reason, EndReason::kDriverStop);
+  EXPECT_EQ(final.end - final.start, absl::Milliseconds(5500));
+  EXPECT_EQ(final.grant, grant);
+}
+
+TEST_F(EngineTest, EnergyFlowsOnlyAfterPlugIn) {
+  NewLink();
+  const Grant grant = MakeGrant();
+  EXPECT_EQ(Prepare(grant).verdict, Verdict::kGranted);
+  Advance(absl::Seconds(10));
+  EXPECT_EQ(report().occupation->phase, Phase::kGranted);
+  EXPECT_THAT(facts, IsEmpty());
+  PlugIn();
+  EXPECT_EQ(report().occupation->phase, Phase::kCharging);
+  EXPECT_TRUE(charging());
+}
+
+TEST_F(EngineTest, TheContactorClosesOnlyWhenTheStartIsDurable) {
+  writes_start = false;
+  const Grant grant = StartCharge();
+  Advance(absl::Seconds(2));
+  EXPECT_FALSE(contactor_limit.has_value());
+  EXPECT_EQ(report().occupation->phase, Phase::kCharging);
+  core->StartWritten(grant.session, now);
+  Settle();
+  EXPECT_TRUE(contactor_limit.has_value());
+}
+
+TEST_F(EngineTest, AChargeThatEndsBeforeItsStartIsDurableNeverClosesTheContactor) {
+  writes_start = false;
+  const Grant grant = StartCharge();
+  Unplug();
+  EXPECT_EQ(LastFinal().energy_mwh, 0);
+  core->StartWritten(grant.session, now);
+  Settle();
+  EXPECT_FALSE(contactor_limit.has_value());
+}
+
+TEST_F(EngineTest, UnpluggingEndsTheCharge) {
+  (void)StartCharge();
+  Advance(absl::Seconds(2));
+  Unplug();
+  EXPECT_EQ(LastFinal().end_reason, EndReason::kUnplugged);
+  EXPECT_EQ(LastFinal().energy_mwh, 2000);
+  EXPECT_FALSE(report().occupation.has_value());
+}
+
+TEST_F(EngineTest, AnEnergyTargetIsReachedToTheLastMwhAndNeverExceeded) {
+  (void)StartCharge(EnergyTarget{.energy_mwh = 2345});
+  Advance(absl::Seconds(10));
+  EXPECT_EQ(LastFinal().end_reason, EndReason::kTargetReached);
+  EXPECT_EQ(LastFinal().energy_mwh, 2345);
+  EXPECT_EQ(register_mwh, 5'002'345);
+}
+
+TEST_F(EngineTest, AMoneyTargetIsNeverExceeded) {
+  (void)StartCharge(AmountTarget{.amount_micros = 1000});
+  Advance(absl::Seconds(10));
+  const Fact final = LastFinal();
+  EXPECT_EQ(final.end_reason, EndReason::kTargetReached);
+  EXPECT_LE(final.amount_micros, 1000);
+  EXPECT_GT(AmountMicros(final.energy_mwh + 1, 350'000), 1000);
+}
+
+TEST_F(EngineTest, ATimeTargetEndsTheCharge) {
+  (void)StartCharge(DurationTarget{.duration = absl::Seconds(4)});
+  Advance(absl::Seconds(10));
+  EXPECT_EQ(LastFinal().end_reason, EndReason::kTargetReached);
+  EXPECT_EQ(LastFinal().energy_mwh, 4000);
+}
+
+TEST_F(EngineTest, AFullVehicleEndsTheCharge) {
+  vehicle_full_at = 5'003'000;
+  (void)StartCharge();
+  Advance(absl::Seconds(10));
+  EXPECT_EQ(LastFinal().end_reason, EndReason::kVehicleFull);
+  EXPECT_EQ(LastFinal().energy_mwh, 3000);
+}
+
+TEST_F(EngineTest, NoSessionExceedsTheMostThatAFactMayCarry) {
+  (void)StartCharge();
+  EXPECT_EQ(*contactor_limit, 5'000'000 + kMaxSessionEnergyMwh);
+}
+
+TEST_F(EngineTest, AWallClockThatGoesBackDoesNotEndAChargeBeforeItsStart) {
+  const Grant grant = StartCharge();
+  Advance(absl::Seconds(2));
+  now.utc -= absl::Hours(1);
+  (void)Stop(grant.session);
+  EXPECT_TRUE(CheckFact(LastFinal()).ok());
+  EXPECT_EQ(LastFinal().end - LastFinal().start, absl::Seconds(2));
+}
+
+// ---- Grants and their numbers.
+
+TEST_F(EngineTest, ANumberThatIsNotNewerIsRefused) {
+  NewLink();
+  const Grant old = MakeGrant();
+  const Grant fresh = MakeGrant();
+  EXPECT_EQ(Prepare(fresh).verdict, Verdict::kGranted);
+  (void)Cancel(fresh);
+  const CommandAnswer answer = Prepare(old);
+  EXPECT_EQ(answer.verdict, Verdict::kDenied);
+  EXPECT_EQ(answer.denial, DenialReason::kGrantOutdated);
+  EXPECT_EQ(Prepare(fresh).denial, DenialReason::kGrantOutdated);
+  EXPECT_FALSE(report().occupation.has_value());
+}
+
+TEST_F(EngineTest, ARepeatedPrepareGetsTheSameAnswerWhileTheGrantStands) {
+  NewLink();
+  const Grant grant = MakeGrant();
+  EXPECT_EQ(Prepare(grant).verdict, Verdict::kGranted);
+  EXPECT_EQ(Prepare(grant).verdict, Verdict::kGranted);
+  PlugIn();
+  EXPECT_EQ(Prepare(grant).verdict, Verdict::kGranted);
+  EXPECT_THAT(Facts(FactKind::kStart), SizeIs(1));
+}
+
+TEST_F(EngineTest, ADenialRaisesTheMarkToo) {
+  NewLink();
+  core->InjectFault("broken", now);
+  Settle();
+  const Grant grant = MakeGrant();
+  const CommandAnswer answer = Prepare(grant);
+  EXPECT_EQ(answer.denial, DenialReason::kPointFaulted);
+  EXPECT_EQ(answer.mark, grant.number);
+  EXPECT_EQ(report().mark, grant.number);
+}
+
+TEST_F(EngineTest, ABusyPointDeniesASecondSession) {
+  (void)StartCharge();
+  EXPECT_EQ(Prepare(MakeGrant()).denial, DenialReason::kPointBusy);
+  EXPECT_TRUE(charging());
+}
+
+TEST_F(EngineTest, AGrantOfAnotherPointIsDeniedAndDoesNotRaiseTheMark) {
+  NewLink();
+  Grant grant = MakeGrant();
+  grant.cp = CpId("cp_002");
+  EXPECT_EQ(Prepare(grant).denial, DenialReason::kWrongPoint);
+  EXPECT_EQ(report().mark, GrantNumber());
+}
+
+TEST_F(EngineTest, AnUnusedGrantIsReleasedAfterItsTimeToLive) {
+  NewLink();
+  (void)Prepare(MakeGrant(), absl::Seconds(30));
+  Advance(absl::Milliseconds(29'900));
+  EXPECT_TRUE(report().occupation.has_value());
+  Advance(absl::Milliseconds(200));
+  EXPECT_FALSE(report().occupation.has_value());
+  PlugIn();
+  EXPECT_FALSE(charging());
+  EXPECT_THAT(facts, IsEmpty());
+}
+
+TEST_F(EngineTest, AMarkOutlivesARestart) {
+  NewLink();
+  const Grant grant = MakeGrant();
+  (void)Prepare(grant);
+  Restart();
+  EXPECT_EQ(report().mark, grant.number);
+  (void)Beat();
+  Configure();
+  EXPECT_EQ(Prepare(grant).denial, DenialReason::kGrantOutdated);
+}
+
+// ---- Cancel and stop.
+
+TEST_F(EngineTest, ACancelReleasesAnUnusedGrant) {
+  NewLink();
+  const Grant grant = MakeGrant();
+  (void)Prepare(grant);
+  const CommandAnswer answer = Cancel(grant);
+  EXPECT_EQ(answer.verdict, Verdict::kCancelled);
+  EXPECT_EQ(answer.mark, grant.number);
+  EXPECT_FALSE(report().occupation.has_value());
+  EXPECT_EQ(Cancel(grant).verdict, Verdict::kCancelled);
+}
+
+TEST_F(EngineTest, ACancelOfAGrantNeverSeenRaisesTheMarkSoThatItIsRefusedLater) {
+  NewLink();
+  const Grant grant = MakeGrant();
+  EXPECT_EQ(Cancel(grant).verdict, Verdict::kCancelled);
+  EXPECT_EQ(Prepare(grant).denial, DenialReason::kGrantOutdated);
+}
+
+TEST_F(EngineTest, ACancelNeverStopsARunningSession) {
+  const Grant grant = StartCharge();
+  EXPECT_EQ(Cancel(grant).verdict, Verdict::kRunning);
+  EXPECT_TRUE(charging());
+}
+
+TEST_F(EngineTest, ACancelOfAnEndedSessionSaysSoEvenWhenItIsSettled) {
+  const Grant grant = StartCharge();
+  (void)Stop(grant.session);
+  EXPECT_EQ(Cancel(grant).verdict, Verdict::kEnded);
+  Book(grant.session);
+  EXPECT_EQ(Cancel(grant).verdict, Verdict::kEnded);
+}
+
+TEST_F(EngineTest, ACancelOfANewerNumberLeavesTheRunningSessionAlone) {
+  const Grant running = StartCharge();
+  const Grant newer = MakeGrant();
+  EXPECT_EQ(Cancel(newer).verdict, Verdict::kCancelled);
+  EXPECT_EQ(report().occupation->session, running.session);
+  EXPECT_EQ(report().mark, newer.number);
+}
+
+TEST_F(EngineTest, AStopBeforePlugInIsACancel) {
+  NewLink();
+  const Grant grant = MakeGrant();
+  (void)Prepare(grant);
+  EXPECT_EQ(Stop(grant.session).verdict, Verdict::kCancelled);
+  EXPECT_FALSE(report().occupation.has_value());
+  EXPECT_THAT(facts, IsEmpty());
+}
+
+TEST_F(EngineTest, AStopOfAnEndedOrUnknownSessionChangesNothing) {
+  const Grant first = StartCharge();
+  Unplug();
+  const Grant second = StartCharge();
+  EXPECT_EQ(Stop(first.session, EndReason::kOperatorStop).verdict, Verdict::kEnded);
+  EXPECT_EQ(Stop(SessionId("ffffffffffffffffffffffffffffffff")).verdict, Verdict::kUnknown);
+  EXPECT_EQ(report().occupation->session, second.session);
+  EXPECT_THAT(Facts(FactKind::kFinal), SizeIs(1));
+  EXPECT_EQ(LastFinal().end_reason, EndReason::kUnplugged);
+}
+
+// ---- Links.
+
+TEST_F(EngineTest, ANewLinkRaisesTheMarkFirstAndOnlyThenSaysThatItIsConfigured) {
+  highest_grant = GrantNumber(41);
+  epoch = LinkEpoch(6);
+  (void)Beat();
+  EXPECT_EQ(report().configured_epoch, LinkEpoch());
+  Configure();
+  EXPECT_EQ(report().configured_epoch, LinkEpoch(6));
+  EXPECT_EQ(report().mark, GrantNumber(41));
+}
+
+TEST_F(EngineTest, AnotherConfigurationOfTheSameLinkDoesNotRefuseAGrantOnItsWay) {
+  NewLink();
+  const Grant grant = MakeGrant();
+  Configure();  // Central has counted the grant that is still on its way.
+  EXPECT_EQ(Prepare(grant).verdict, Verdict::kGranted);
+}
+
+TEST_F(EngineTest, TheNewestLinkWins) {
+  NewLink();
+  epoch = LinkEpoch(5);
+  EXPECT_TRUE(Beat().ok());
+  EXPECT_EQ(Prepare(MakeGrant()).denial, DenialReason::kPointNotReady);
+  epoch = LinkEpoch(4);
+  EXPECT_TRUE(absl::IsAborted(Beat()));
+  Configure();
+  EXPECT_EQ(report().configured_epoch, LinkEpoch(1));
+  EXPECT_FALSE(core->CheckLink(LinkEpoch(4)).ok());
+  EXPECT_TRUE(core->CheckLink(LinkEpoch(5)).ok());
+}
+
+TEST_F(EngineTest, AnOlderLinksBeatsDoNotKeepAChargeAlive) {
+  (void)StartCharge();
+  NewLink();
+  monitor_speaks = false;
+  for (int i = 0; i < 5; ++i) {
+    Advance(absl::Seconds(1));
+    (void)core->Hear({.cp = cp, .epoch = LinkEpoch(1), .central_age = absl::ZeroDuration()}, now);
+    Settle();
+  }
+  EXPECT_EQ(LastFinal().end_reason, EndReason::kMonitorLost);
+}
+
+TEST_F(EngineTest, AVehiclePluggedInBeforeTheConfigurationOrCentralIsHeardWaitsAndStartsByItself) {
+  NewLink();
+  const Grant grant = MakeGrant();
+  (void)Prepare(grant);
+  central_speaks = false;
+  Advance(absl::Seconds(4));
+  PlugIn();
+  EXPECT_FALSE(charging());
+  EXPECT_EQ(status().waiting_for, "Central to be heard");
+  NewLink();
+  EXPECT_TRUE(charging());
+  EXPECT_EQ(facts.front().session, grant.session);
+}
+
+TEST_F(EngineTest, ANewLinkDoesNotInheritThatCentralWasHeard) {
+  NewLink();
+  (void)Prepare(MakeGrant());
+  epoch = epoch.Next();
+  central_speaks = false;
+  (void)Beat();
+  Configure();
+  PlugIn();
+  EXPECT_FALSE(charging());
+  central_speaks = true;
+  (void)Beat();
+  EXPECT_TRUE(charging());
+}
+
+TEST_F(EngineTest, AVehicleThatWaitsLongerThanTheGrantLivesGetsNothing) {
+  NewLink();
+  (void)Prepare(MakeGrant(), absl::Seconds(5));
+  central_speaks = false;
+  Advance(absl::Seconds(4));
+  PlugIn();
+  Advance(absl::Seconds(2));
+  central_speaks = true;
+  (void)Beat();
+  EXPECT_FALSE(charging());
+  EXPECT_THAT(facts, IsEmpty());
+}
+
+TEST_F(EngineTest, ARunningChargeGoesOnWithoutCentral) {
+  (void)StartCharge();
+  central_speaks = false;
+  Advance(absl::Seconds(20));
+  EXPECT_TRUE(charging());
+}
+
+TEST_F(EngineTest, ACauseOfBeingOutOfServiceEndsTheChargeAndRefusesNewOnes) {
+  (void)StartCharge();
+  Configure({{.cause = Cause::kOperator, .who = "op", .reason = "", .since = now.utc}});
+  EXPECT_EQ(LastFinal().end_reason, EndReason::kOperatorStop);
+  EXPECT_EQ(Prepare(MakeGrant()).denial, DenialReason::kPointStopped);
+  Configure();
+  EXPECT_EQ(Prepare(MakeGrant()).verdict, Verdict::kGranted);
+}
+
+TEST_F(EngineTest, EnergyDoesNotStartWhileOutOfService) {
+  NewLink();
+  (void)Prepare(MakeGrant());
+  Configure({{.cause = Cause::kWeather, .who = "op", .reason = "", .since = now.utc}});
+  PlugIn();
+  EXPECT_FALSE(charging());
+  Configure();
+  EXPECT_TRUE(charging());
+}
+
+TEST_F(EngineTest, AnotherChargingPointIsRefusedWhileTheJournalHoldsFacts) {
+  const Grant grant = StartCharge();
+  (void)Stop(grant.session);
+  monitor_speaks = false;
+  Advance(absl::Seconds(10));
+  cp = CpId("cp_002");
+  EXPECT_TRUE(absl::IsFailedPrecondition(Beat()));
+  EXPECT_EQ(status().cp, CpId("cp_001"));
+  Book(grant.session);
+  EXPECT_TRUE(Beat().ok());
+  EXPECT_EQ(status().cp, CpId("cp_002"));
+}
+
+TEST_F(EngineTest, AnotherChargingPointIsRefusedWhileTheMonitorIsThere) {
+  NewLink();
+  cp = CpId("cp_002");
+  EXPECT_TRUE(absl::IsFailedPrecondition(Beat()));
+  EXPECT_EQ(status().cp, CpId("cp_001"));
+}
+
+TEST_F(EngineTest, TheJournalsPointIsRememberedOverARestart) {
+  const Grant grant = StartCharge();
+  (void)Stop(grant.session);
+  Restart();
+  cp = CpId("cp_002");
+  EXPECT_TRUE(absl::IsFailedPrecondition(Beat()));
+}
+
+// ---- The Monitor's silence.
+
+TEST_F(EngineTest, ASilentMonitorEndsTheChargeWithinThreeSecondsAndItsResultIsKept) {
+  const Grant grant = StartCharge();
+  monitor_speaks = false;
+  Advance(absl::Milliseconds(2900));
+  EXPECT_TRUE(charging());
+  Advance(absl::Milliseconds(200));
+  EXPECT_EQ(LastFinal().end_reason, EndReason::kMonitorLost);
+  EXPECT_THAT(report().unsettled,
+              ElementsAre(Unsettled{.session = grant.session, .number = grant.number, .start = true, .final = true}));
+}
+
+TEST_F(EngineTest, WithoutAMonitorThereIsNoChargeNotEvenAManualOne) {
+  EXPECT_EQ(Prepare(MakeGrant()).denial, DenialReason::kMonitorMissing);
+  NewLink();
+  monitor_speaks = false;
+  Advance(absl::Seconds(4));
+  EXPECT_EQ(Prepare(MakeGrant()).denial, DenialReason::kMonitorMissing);
+  core->RequestSession(1, {.request_id = "r", .driver = DriverId("d"), .target = {}, .waited = {}}, now);
+  Settle();
+  ASSERT_THAT(results, SizeIs(1));
+  EXPECT_EQ(results[0].answer.denial, DenialReason::kMonitorMissing);
+  (void)Beat();
+  EXPECT_EQ(Prepare(MakeGrant()).verdict, Verdict::kGranted);
+}
+
+TEST_F(EngineTest, AGrantedVehicleDoesNotStartWhileTheMonitorIsGone) {
+  NewLink();
+  (void)Prepare(MakeGrant());
+  monitor_speaks = false;
+  Advance(absl::Seconds(4));
+  PlugIn();
+  EXPECT_FALSE(charging());
+  (void)Beat();
+  EXPECT_TRUE(charging());
+}
+
+TEST_F(EngineTest, AMonitorWithoutALinkYetKeepsAChargeAliveButStartsNone) {
+  (void)StartCharge();
+  epoch = LinkEpoch();  // The Monitor was restarted while Central is away.
+  central_speaks = false;
+  Advance(absl::Seconds(10));
+  EXPECT_TRUE(charging());
+  Unplug();
+  EXPECT_EQ(Prepare(MakeGrant()).verdict, Verdict::kGranted);
+  PlugIn();
+  EXPECT_FALSE(charging());
+}
+
+TEST_F(EngineTest, AProcessThatWasStoppedListensBeforeItGivesItsMonitorUp) {
+  (void)StartCharge();
+  now.monotonic += absl::Seconds(20);
+  now.utc += absl::Seconds(20);
+  core->Tick(Read(), now);
+  Settle();
+  EXPECT_TRUE(charging());
+  (void)Beat();
+  Advance(absl::Seconds(2));
+  EXPECT_TRUE(charging());
+  monitor_speaks = false;
+  now.monotonic += absl::Seconds(20);
+  Advance(absl::Milliseconds(1100));
+  EXPECT_EQ(LastFinal().end_reason, EndReason::kMonitorLost);
+}
+
+TEST_F(EngineTest, APauseDoesNotBringALostMonitorBack) {
+  NewLink();
+  monitor_speaks = false;
+  Advance(absl::Seconds(10));
+  now.monotonic += absl::Seconds(20);
+  core->Tick(Read(), now);
+  EXPECT_FALSE(status().monitor_present);
+}
+
+// ---- Faults.
+
+TEST_F(EngineTest, AFaultEndsTheChargeAtOnceAndThePointIsAvailableAgainWhenItIsCleared) {
+  (void)StartCharge();
+  Advance(absl::Seconds(1));
+  core->InjectFault("ground fault", now);
+  Settle();
+  EXPECT_EQ(LastFinal().end_reason, EndReason::kFault);
+  EXPECT_EQ(report().health, EngineHealth::kFaulted);
+  EXPECT_EQ(report().fault, "ground fault");
+  core->ClearFault(now);
+  Settle();
+  EXPECT_EQ(report().health, EngineHealth::kHealthy);
+  EXPECT_EQ(Prepare(MakeGrant()).verdict, Verdict::kGranted);
+}
+
+TEST_F(EngineTest, AFaultReleasesAReservation) {
+  NewLink();
+  (void)Prepare(MakeGrant());
+  core->InjectFault("", now);
+  Settle();
+  EXPECT_FALSE(report().occupation.has_value());
+  EXPECT_FALSE(report().fault.empty());
+}
+
+// ---- What Central has not settled.
+
+TEST_F(EngineTest, StartsAndFinalsAreListedOldestFirstUntilTheyAreSettled) {
+  const Grant first = StartCharge();
+  EXPECT_THAT(report().unsettled, ElementsAre(Unsettled{first.session, first.number, true, false}));
+  Book(first.session, /*start=*/true, /*final=*/false);
+  EXPECT_THAT(report().unsettled, IsEmpty());
+  Unplug();
+  const Grant second = StartCharge();
+  EXPECT_THAT(report().unsettled, ElementsAre(Unsettled{first.session, first.number, false, true},
+                                              Unsettled{second.session, second.number, true, false}));
+  Book(first.session);
+  Book(first.session);
+  EXPECT_THAT(report().unsettled, ElementsAre(Unsettled{second.session, second.number, true, false}));
+  EXPECT_EQ(log.Stats().starts_and_finals, 1);
+}
+
+TEST_F(EngineTest, ARefusedFactFreesItsRoomAndIsKeptInQuarantine) {
+  const Grant grant = StartCharge();
+  Unplug();
+  core->Settle({{.session = grant.session, .start = true, .final = true, .refused = true, .reason = "unknown"}}, now);
+  Settle();
+  EXPECT_EQ(report().unsettled_total, 0);
+  EXPECT_EQ(log.Stats().quarantined, 2);
+}
+
+TEST_F(EngineTest, ALongListIsCutAndItsTotalIsTold) {
+  for (int i = 0; i < 70; ++i) {
+    (void)StartCharge();
+    Unplug();
+  }
+  EXPECT_THAT(report().unsettled, SizeIs(kMaxUnsettledListed));
+  EXPECT_EQ(report().unsettled_total, 70);
+}
+
+TEST_F(EngineTest, UnsettledFactsAreProducedAgainAtEachLinkUpAndEveryThirtySeconds) {
+  (void)StartCharge();
+  const int before = produced_again;
+  NewLink();
+  EXPECT_EQ(produced_again, before + 1);
+  Configure();
+  EXPECT_EQ(produced_again, before + 1) << "only a new link, not each configuration";
+  Advance(absl::Seconds(29));
+  EXPECT_EQ(produced_again, before + 1);
+  Advance(absl::Seconds(2));
+  EXPECT_EQ(produced_again, before + 2);
+  Unplug();
+  Book(LastFinal().session);
+  Advance(absl::Seconds(60));
+  EXPECT_EQ(produced_again, before + 2) << "nothing is unsettled";
+}
+
+TEST_F(EngineTest, ASessionIsAcceptedOnlyWhileItsStartAndFinalFit) {
+  EngineWorld small(ManualPlug(), /*capacity=*/6);
+  const Grant first = small.StartCharge();
+  small.Advance(absl::Seconds(20));
+  small.Unplug();
+  (void)small.StartCharge();
+  small.Advance(absl::Seconds(20));
+  small.Unplug();
+  EXPECT_EQ(small.Facts(FactKind::kFinal).size(), 2u) << "samples give way to starts and finals";
+  EXPECT_EQ(small.Prepare(small.MakeGrant()).denial, DenialReason::kJournalFull);
+  EXPECT_EQ(small.report().journal_room, 2);
+  small.Book(first.session);
+  EXPECT_EQ(small.Prepare(small.MakeGrant()).verdict, Verdict::kGranted);
+  EXPECT_EQ(small.report().journal_room, 2) << "two kept, two reserved, two free";
+}
+
+TEST_F(EngineTest, AChargeWhoseSamplesCannotBeKeptEnds) {
+  (void)StartCharge();
+  log_failure = absl::DataLossError("disk on fire");
+  Advance(absl::Seconds(1));
+  EXPECT_EQ(LastFinal().end_reason, EndReason::kJournalFull);
+}
+
+// ---- Restart.
+
+TEST_F(EngineTest, ASessionThatWasCutOffIsClosedWithTheMetersFiguresAndNotResumed) {
+  const Grant grant = StartCharge();
+  Advance(absl::Milliseconds(2500));
+  now.monotonic = absl::Seconds(1);  // Another process, another start of its clock.
+  next_beat = now.monotonic;
+  Restart();
+  const Fact final = LastFinal();
+  EXPECT_EQ(final.session, grant.session);
+  EXPECT_EQ(final.end_reason, EndReason::kEngineRestarted);
+  EXPECT_EQ(final.energy_mwh, 2500);
+  EXPECT_EQ(final.register_mwh, 5'002'500);
+  EXPECT_EQ(final.sequence, 3);
+  EXPECT_TRUE(CheckFact(final).ok()) << CheckFact(final);
+  EXPECT_FALSE(report().occupation.has_value());
+  EXPECT_THAT(report().unsettled, ElementsAre(Unsettled{grant.session, grant.number, true, true}));
+  Restart();
+  EXPECT_THAT(Facts(FactKind::kFinal), SizeIs(1)) << "closed once";
+}
+
+TEST_F(EngineTest, AMeterThatLostItsRegisterTakesNoEnergyBackThatWasAlreadyTold) {
+  (void)StartCharge();
+  Advance(absl::Seconds(3));
+  register_mwh = 0;
+  Restart();
+  EXPECT_EQ(LastFinal().energy_mwh, 3000);
+  EXPECT_TRUE(CheckFact(LastFinal()).ok());
+}
+
+// ---- Plugs.
+
+TEST_F(EngineTest, TheVehicleOfTheLastChargeDoesNotChargeOnTheNextDriversBill) {
+  const Grant first = StartCharge();
+  (void)Stop(first.session);
+  (void)Prepare(MakeGrant());
+  Advance(absl::Seconds(2));
+  EXPECT_FALSE(charging());
+  Unplug();
+  PlugIn();
+  EXPECT_TRUE(charging());
+}
+
+TEST_F(EngineTest, AVehicleThatWasThereFirstStartsWithTheGrant) {
+  NewLink();
+  PlugIn();
+  EXPECT_FALSE(charging());
+  (void)Prepare(MakeGrant());
+  EXPECT_TRUE(charging());
+}
+
+TEST_F(EngineTest, TheSimulatedDriverPlugsInAfterTheGrantAndUnplugsAfterTheCharge) {
+  EngineWorld world((EngineOptions()));
+  world.NewLink();
+  const Grant grant = world.MakeGrant(EnergyTarget{.energy_mwh = 2000});
+  (void)world.Prepare(grant);
+  EXPECT_FALSE(world.report().plugged_in);
+  world.Advance(absl::Milliseconds(1200));
+  EXPECT_TRUE(world.charging());
+  world.Advance(absl::Seconds(3));
+  EXPECT_EQ(world.LastFinal().end_reason, EndReason::kTargetReached);
+  EXPECT_FALSE(world.report().plugged_in);
+  (void)world.Prepare(world.MakeGrant());
+  world.Advance(absl::Milliseconds(1200));
+  EXPECT_TRUE(world.charging());
+}
+
+// ---- Requests at the charging point.
+
+class EngineRequestTest : public EngineTest {
+ protected:
+  void Ask(RequestToken token, std::string id) {
+    core->RequestSession(
+        token, {.request_id = std::move(id), .driver = DriverId("driver_9"), .target = {}, .waited = {}}, now);
+    Settle();
+  }
+};
+
+TEST_F(EngineRequestTest, ARequestGoesUpAndItsAnswerComesBack) {
+  NewLink();
+  Ask(1, "req");
+  ASSERT_THAT(requests, SizeIs(1));
+  EXPECT_EQ(requests[0].request_id, "req");
+  EXPECT_THAT(results, IsEmpty());
+  core->AnswerRequest({.request_id = "req", .session = SessionId("s"), .denial = DenialReason::kNone, .text = ""}, now);
+  Settle();
+  ASSERT_THAT(results, SizeIs(1));
+  EXPECT_EQ(results[0].token, 1);
+  EXPECT_EQ(results[0].answer.session, SessionId("s"));
+}
+
+TEST_F(EngineRequestTest, ARequestThatCentralDoesNotAnswerIsDeniedAfterItsTimeToLive) {
+  NewLink();
+  Ask(1, "");
+  EXPECT_FALSE(requests.at(0).request_id.empty());
+  Advance(absl::Seconds(11));
+  ASSERT_THAT(results, SizeIs(1));
+  EXPECT_EQ(results[0].answer.denial, DenialReason::kRequestExpired);
+}
+
+TEST_F(EngineRequestTest, ARequestIsDeniedAtOnceWhenCentralIsNotHeard) {
+  NewLink();
+  central_speaks = false;
+  Advance(absl::Seconds(4));
+  Ask(1, "req");
+  EXPECT_THAT(requests, IsEmpty());
+  EXPECT_EQ(results.at(0).answer.denial, DenialReason::kCentralUnreachable);
+}
+
+TEST_F(EngineRequestTest, WaitingRequestsAreBounded) {
+  NewLink();
+  for (int i = 0; i < 20; ++i) Ask(i, "");
+  EXPECT_THAT(requests, SizeIs(16));
+  EXPECT_THAT(results, SizeIs(4));
+}
+
+// ---- Reports.
+
+TEST_F(EngineTest, AStatusIsGivenEverySecondAndAtOnceWhenSomethingChanges) {
+  NewLink();
+  Advance(absl::Seconds(1));
+  statuses.clear();
+  Advance(absl::Seconds(10));
+  EXPECT_GE(statuses.size(), 9u);
+  EXPECT_LE(statuses.size(), 11u);
+  const std::size_t before = statuses.size();
+  (void)Prepare(MakeGrant());
+  EXPECT_EQ(statuses.size(), before + 1);
+  EXPECT_TRUE(statuses.back().report.occupation.has_value());
+}
+
+}  // namespace
+}  // namespace ev::engine

@@ -1,0 +1,113 @@
+#include "kafka/offset_book.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <optional>
+
+#include "tests/support/status_matchers.h"
+
+namespace ev::kafka {
+namespace {
+
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+const TopicPartition kP0{.topic = "t", .partition = 0};
+const TopicPartition kP1{.topic = "t", .partition = 1};
+
+class OffsetBookTest : public ::testing::Test {
+ protected:
+  OffsetBookTest() {
+    EXPECT_TRUE(book_.Add({.topic = "t", .partition = 0, .next = 10}).ok());
+    EXPECT_TRUE(book_.Add({.topic = "t", .partition = 1, .next = std::nullopt}).ok());
+  }
+
+  OffsetBook book_;
+};
+
+TEST_F(OffsetBookTest, EveryPartitionMovesToItsStartOnce) {
+  EXPECT_TRUE(book_.HasMoves());
+  EXPECT_FALSE(book_.Accepts(kP0, 10));
+  EXPECT_THAT(book_.TakeMoves(), SizeIs(2));
+  EXPECT_FALSE(book_.HasMoves());
+  EXPECT_THAT(book_.TakeMoves(), IsEmpty());
+  EXPECT_TRUE(book_.Accepts(kP0, 10));
+  EXPECT_TRUE(book_.Accepts(kP1, 0));
+}
+
+TEST_F(OffsetBookTest, WhatIsBelowTheWantedOffsetDoesNotCount) {
+  book_.TakeMoves();
+  EXPECT_FALSE(book_.Accepts(kP0, 9));
+  EXPECT_TRUE(book_.Accepts(kP0, 10));
+  EXPECT_TRUE(book_.Accepts(kP0, 15));  // A hole is no reason to refuse.
+  book_.Taken(kP0, 0, 15);
+  EXPECT_FALSE(book_.Accepts(kP0, 15));
+  EXPECT_TRUE(book_.Accepts(kP0, 16));
+}
+
+TEST_F(OffsetBookTest, ARewindMakesANewGenerationAndNothingCountsUntilItIsDone) {
+  book_.TakeMoves();
+  book_.Taken(kP0, 0, 99);
+  EXPECT_EQ(*book_.Rewind(kP0, 50), 1);
+  EXPECT_EQ(book_.GenerationOf(kP0), 1);
+  EXPECT_EQ(book_.GenerationOf(kP1), 0);
+  EXPECT_FALSE(book_.Accepts(kP0, 100));
+  const std::vector<OffsetBook::Move> moves = book_.TakeMoves();
+  ASSERT_THAT(moves, SizeIs(1));
+  EXPECT_EQ(moves[0].partition, kP0);
+  EXPECT_EQ(moves[0].next, 50);
+  EXPECT_TRUE(book_.Accepts(kP0, 50));
+  EXPECT_EQ(*book_.Rewind(kP0, std::nullopt), 2);
+}
+
+TEST_F(OffsetBookTest, WhatWasTakenInAnOlderGenerationMovesNothing) {
+  book_.TakeMoves();
+  EXPECT_TRUE(book_.Rewind(kP0, 20).ok());
+  book_.TakeMoves();
+  book_.Taken(kP0, 0, 500);
+  EXPECT_TRUE(book_.Accepts(kP0, 20));
+}
+
+TEST_F(OffsetBookTest, ALostPartitionWaitsForItsOwnersDecision) {
+  book_.TakeMoves();
+  book_.Lose(kP0);
+  EXPECT_FALSE(book_.Accepts(kP0, 10));
+  EXPECT_FALSE(book_.HasMoves());
+  const std::vector<Gap> lost = book_.Lost();
+  ASSERT_THAT(lost, SizeIs(1));
+  EXPECT_EQ(lost[0].partition, kP0);
+  EXPECT_EQ(lost[0].wanted_next, 10);
+  book_.Decide(kP0, 0, 3);
+  EXPECT_THAT(book_.Lost(), IsEmpty());
+  EXPECT_EQ(book_.TakeMoves()[0].next, 3);
+  EXPECT_TRUE(book_.Accepts(kP0, 3));
+  EXPECT_EQ(book_.GenerationOf(kP0), 0);
+}
+
+TEST_F(OffsetBookTest, ARewindOverridesALossAndItsDecision) {
+  book_.TakeMoves();
+  book_.Lose(kP0);
+  EXPECT_TRUE(book_.Rewind(kP0, 7).ok());
+  book_.Decide(kP0, 0, 3);
+  EXPECT_THAT(book_.Lost(), IsEmpty());
+  EXPECT_EQ(book_.TakeMoves()[0].next, 7);
+}
+
+TEST_F(OffsetBookTest, ALossWhileMovingIsAboutThePast) {
+  book_.Lose(kP0);
+  EXPECT_THAT(book_.Lost(), IsEmpty());
+  EXPECT_THAT(book_.TakeMoves(), SizeIs(2));
+}
+
+TEST_F(OffsetBookTest, WrongPositionsAreRefused) {
+  EXPECT_THAT(book_.Add({.topic = "t", .partition = 0, .next = 1}), StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(book_.Add({.topic = "", .partition = 0, .next = 1}), StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(book_.Add({.topic = "u", .partition = -1, .next = 1}), StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(book_.Add({.topic = "u", .partition = 0, .next = -2}), StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_TRUE(book_.Add({.topic = "u", .partition = 0, .next = kLogEnd}).ok());
+  EXPECT_THAT(book_.Rewind({.topic = "u", .partition = 9}, 1), StatusIs(absl::StatusCode::kNotFound));
+}
+
+}  // namespace
+}  // namespace ev::kafka

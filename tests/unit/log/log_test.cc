@@ -1,0 +1,178 @@
+#include "log/log.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <pty.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "base/strong_id.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/temp_dir.h"
+
+namespace ev::log {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::MatchesRegex;
+using ::testing::Not;
+using CpId = StrongId<struct CpTag>;
+using Epoch = StrongNumber<struct EpochTag>;
+
+class LogTest : public testing::Test {
+ protected:
+  ~LogTest() override {
+    RedirectToStderr();
+    Init({});
+  }
+
+  std::string Stderr(const Options& options, const std::function<void()>& write) {
+    testing::internal::CaptureStderr();
+    Init(options);
+    write();
+    return testing::internal::GetCapturedStderr();
+  }
+};
+
+TEST_F(LogTest, ATextLineHoldsTimeLevelMessageAndFields) {
+  const std::string line = Stderr({}, [] {
+    Info("link accepted", {{"cp_id", CpId("cp_001")},
+                           {"epoch", Epoch(7)},
+                           {"after", absl::Milliseconds(250)},
+                           {"first", true},
+                           {"ratio", 0.5},
+                           {"why", "no space"},
+                           {"status", absl::NotFoundError("gone")}});
+  });
+  EXPECT_THAT(line, MatchesRegex("20..-..-..T..:..:..\\....Z info +link accepted .*\n"));
+  EXPECT_THAT(line, HasSubstr("cp_id=cp_001 epoch=7 after=250ms first=true ratio=0.5 why=\"no space\" "
+                              "status=\"NOT_FOUND: gone\"\n"));
+}
+
+TEST_F(LogTest, AValueCannotForgeALineOrAField) {
+  const std::string line = Stderr({}, [] { Warn("odd", {{"text", "a\nb=c \x1b[31m\"x"}, {"empty", ""}}); });
+  EXPECT_EQ(std::count(line.begin(), line.end(), '\n'), 1);
+  EXPECT_THAT(line, EndsWith("odd text=\"a\\nb=c \\033[31m\\\"x\" empty=\"\"\n"));
+}
+
+TEST_F(LogTest, AJsonLineIsOneObjectWithTypedFields) {
+  const std::string line = Stderr({.service = "ev-central", .format = Format::kJson}, [] {
+    Error("disk full", {{"free_bytes", 0}, {"path", "/x\xff\n"}, {"ok", false}, {"message", "not this"}});
+  });
+  const auto record = nlohmann::json::parse(line);
+  EXPECT_EQ(record["level"], "error");
+  EXPECT_EQ(record["service"], "ev-central");
+  EXPECT_EQ(record["message"], "disk full");
+  EXPECT_EQ(record["free_bytes"], 0);
+  EXPECT_EQ(record["ok"], false);
+  EXPECT_EQ(record["path"], "/x\xef\xbf\xbd\n");
+  EXPECT_THAT(record["time"].get<std::string>(), EndsWith("Z"));
+}
+
+TEST_F(LogTest, TheLevelChangesAtRunTime) {
+  const std::string text = Stderr({.level = Level::kWarn}, [] {
+    Info("hidden");
+    SetLevel(Level::kDebug);
+    Debug("shown");
+  });
+  EXPECT_THAT(text, HasSubstr("shown"));
+  EXPECT_THAT(text, Not(HasSubstr("hidden")));
+}
+
+TEST_F(LogTest, NothingIsColouredOffATerminal) {
+  EXPECT_THAT(Stderr({}, [] { Error("plain"); }), Not(HasSubstr("\x1b")));
+}
+
+// What one record looks like on a terminal.
+std::string OnATerminal() {
+  int master = -1;
+  int slave = -1;
+  EXPECT_EQ(::openpty(&master, &slave, nullptr, nullptr, nullptr), 0);
+  const int saved = ::dup(2);
+  ::dup2(slave, 2);
+  ::setenv("TERM", "xterm", 1);
+  Init({});
+  Error("seen");
+  ::dup2(saved, 2);
+  char text[1024];
+  const ssize_t size = ::read(master, text, sizeof(text));
+  for (int fd : {master, slave, saved}) ::close(fd);
+  return std::string(text, static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+}
+
+TEST_F(LogTest, TheLevelIsColouredOnATerminalUnlessNoColorIsSet) {
+  ::unsetenv("NO_COLOR");
+  EXPECT_THAT(OnATerminal(), HasSubstr("\x1b["));
+  ::setenv("NO_COLOR", "1", 1);
+  EXPECT_THAT(OnATerminal(), AllOf(HasSubstr("seen"), Not(HasSubstr("\x1b["))));
+  ::unsetenv("NO_COLOR");
+}
+
+TEST_F(LogTest, ATraceScopeAddsItsIdOnItsThreadOnly) {
+  const std::string text = Stderr({}, [] {
+    const TraceScope outer("aaa");
+    {
+      const TraceScope inner("bbb");
+      Info("one");
+    }
+    Info("two");
+    std::jthread([] { Info("three"); }).join();
+  });
+  EXPECT_THAT(text, HasSubstr("one trace_id=bbb\n"));
+  EXPECT_THAT(text, HasSubstr("two trace_id=aaa\n"));
+  EXPECT_THAT(text, HasSubstr("three\n"));
+}
+
+TEST_F(LogTest, RedirectedRecordsGoToTheFileAndTheLastLinesAreKept) {
+  TempDir dir;
+  const std::string text = Stderr({}, [&] {
+    EV_ASSERT_OK(RedirectToFile(dir.File("log/central.log")));
+    for (int i = 0; i < 300; ++i) Info("line", {{"n", i}});
+    EXPECT_THAT(LastLines(2), ElementsAre(EndsWith("info line n=298"), EndsWith("info line n=299")));
+    EXPECT_EQ(LastLines(1000).size(), 200u);
+    RedirectToStderr();
+    Info("back");
+  });
+  EXPECT_THAT(ReadFile(dir.File("log/central.log")), HasSubstr("line n=0\n"));
+  EXPECT_THAT(text, Not(HasSubstr("line n=")));
+  EXPECT_THAT(text, HasSubstr("back"));
+}
+
+TEST_F(LogTest, AFileThatCannotBeOpenedLeavesStderr) {
+  const std::string text = Stderr({}, [] {
+    EXPECT_THAT(RedirectToFile("/dev/null/no/central.log"), StatusIs(absl::StatusCode::kUnavailable));
+    Info("still here");
+  });
+  EXPECT_THAT(text, HasSubstr("still here"));
+}
+
+TEST_F(LogTest, ThreadsDoNotMixTheirLines) {
+  const std::string text = Stderr({}, [] {
+    std::vector<std::jthread> threads;
+    for (int t = 0; t < 4; ++t) {
+      threads.emplace_back([t] {
+        for (int i = 0; i < 50; ++i) Info("work", {{"thread", t}, {"filler", std::string(100, 'x')}});
+      });
+    }
+    for (int i = 0; i < 20; ++i) SetLevel(i % 2 == 0 ? Level::kDebug : Level::kInfo);
+  });
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 200);
+  EXPECT_THAT(text.substr(0, text.find('\n')), MatchesRegex(".* work thread=. filler=x+"));
+}
+
+TEST(LogParseTest, WordsThatAreNotLevelsOrFormatsAreRefusedByName) {
+  EXPECT_EQ(*ParseLevel("warn"), Level::kWarn);
+  EXPECT_EQ(*ParseFormat("json"), Format::kJson);
+  EXPECT_THAT(ParseLevel("loud"), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("loud")));
+  EXPECT_THAT(ParseFormat("xml"), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("xml")));
+}
+
+}  // namespace
+}  // namespace ev::log

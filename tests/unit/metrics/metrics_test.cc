@@ -1,0 +1,204 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <httplib.h>
+#include <sys/socket.h>
+
+#include <atomic>
+#include <set>
+#include <thread>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_split.h"
+#include "metrics/http_server.h"
+#include "metrics/readiness.h"
+#include "metrics/registry.h"
+#include "tests/support/status_matchers.h"
+
+namespace ev::metrics {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::MatchesRegex;
+using ::testing::Not;
+
+TEST(RegistryTest, ASeriesIsThereAtZeroBeforeItCountsAnything) {
+  Registry registry("ev-test", "1.2.3");
+  registry.AddCounter("ev_messages_total", "Messages.", {{"topic", "a"}, {"result", "applied"}});
+  registry.AddCounter("ev_messages_total", "Said otherwise.", {{"topic", "a"}, {"result", "refused"}});
+  registry.AddHistogram("ev_commit_seconds", "Commits.", LatencyBuckets());
+  const std::string text = registry.RenderText();
+  EXPECT_THAT(text, HasSubstr("ev_messages_total{result=\"applied\",topic=\"a\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr("ev_messages_total{result=\"refused\",topic=\"a\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr("ev_commit_seconds_count 0\n"));
+  EXPECT_THAT(text, HasSubstr("ev_build_info{service=\"ev-test\",version=\"1.2.3\"} 1\n"));
+  EXPECT_THAT(text, Not(HasSubstr("Said otherwise")));
+}
+
+TEST(RegistryTest, TheSameNameAndLabelsAreTheSameSeries) {
+  Registry registry("ev-test", "1");
+  registry.AddCounter("ev_x_total", "X.", {{"a", "b"}}).Increment();
+  const Counter again = registry.AddCounter("ev_x_total", "X.", {{"a", "b"}});
+  again.Increment(2);
+  EXPECT_EQ(again.Value(), 3);
+}
+
+TEST(RegistryTest, AHandleWithoutARegistryDropsWhatItIsGiven) {
+  Counter().Increment();
+  Gauge().Set(1);
+  Histogram().Observe(1);
+  EXPECT_EQ(Counter().Value(), 0);
+}
+
+TEST(RegistryTest, CollectorsRunAtEachRenderingUntilTheirTokenGoes) {
+  Registry registry("ev-test", "1");
+  const Gauge depth = registry.AddGauge("ev_queue_depth", "Depth.");
+  int calls = 0;
+  auto token = registry.OnCollect([&] { depth.Set(++calls); });
+  EXPECT_THAT(registry.RenderText(), HasSubstr("ev_queue_depth 1\n"));
+  EXPECT_THAT(registry.RenderText(), HasSubstr("ev_queue_depth 2\n"));
+  token.reset();
+  registry.RenderText();
+  EXPECT_EQ(calls, 2);
+}
+
+TEST(RegistryDeathTest, ANameWithTwoTypesIsABug) {
+  Registry registry("ev-test", "1");
+  registry.AddCounter("ev_twice", "Twice.");
+  EXPECT_DEATH(registry.AddGauge("ev_twice", "Twice."), "ev_twice");
+}
+
+// The rules that promtool checks: each family has help and type once and in one piece, counters end in _total.
+TEST(RegistryTest, TheTextIsWellFormed) {
+  Registry registry("ev-test", "1");
+  registry.AddCounter("ev_a_total", "A \"quoted\"\nhelp.", {{"l", "va\"l\nue"}}).Increment();
+  registry.AddHistogram("ev_b_seconds", "B.", {1, 2}).Observe(1.5);
+  Readiness readiness(registry, {"store"});
+  std::set<std::string> families;
+  std::string type;
+  for (const std::string& line : std::vector<std::string>(absl::StrSplit(registry.RenderText(), '\n'))) {
+    const std::vector<std::string> words = absl::StrSplit(line, ' ');
+    if (absl::StartsWith(line, "# TYPE ")) {
+      EXPECT_TRUE(families.insert(words[2]).second) << line;
+      type = words[3];
+      EXPECT_EQ(absl::EndsWith(words[2], "_total"), type == "counter") << line;
+    } else if (!line.empty() && !absl::StartsWith(line, "# HELP ")) {
+      EXPECT_THAT(line, MatchesRegex("[a-z_]+([{].*[}])? [0-9.e+-]+"));
+    }
+  }
+  EXPECT_THAT(families, testing::IsSupersetOf({"ev_a_total", "ev_b_seconds", "ev_ready", "ev_condition"}));
+}
+
+TEST(ReadinessTest, TheWorstConditionDecidesAndEachGivesItsReason) {
+  Registry registry("ev-test", "1");
+  Readiness readiness(registry, {"kafka", "store"});
+  EXPECT_EQ(readiness.Get().ToText(), "not ready\nkafka: starting\nstore: starting\n");
+  readiness.SetReady("store");
+  readiness.SetDegraded("kafka", "no broker");
+  EXPECT_EQ(readiness.Get().ToText(), "degraded\nkafka: no broker\n");
+  EXPECT_EQ(readiness.Get().Reasons(), "kafka: no broker");
+  EXPECT_THAT(registry.RenderText(), HasSubstr("ev_condition{condition=\"kafka\",state=\"degraded\"} 1\n"));
+  EXPECT_THAT(registry.RenderText(), HasSubstr("ev_condition{condition=\"kafka\",state=\"ready\"} 0\n"));
+  EXPECT_THAT(registry.RenderText(), HasSubstr("ev_ready 1\n"));
+  readiness.SetReady("kafka");
+  EXPECT_EQ(readiness.Get().ToText(), "ready\n");
+}
+
+TEST(ReadinessTest, AfterStopNothingMakesItReadyAgain) {
+  Registry registry("ev-test", "1");
+  Readiness readiness(registry, {"store"});
+  readiness.SetReady("store");
+  readiness.Stop();
+  readiness.SetDegraded("store", "slow");
+  readiness.SetReady("store");
+  EXPECT_EQ(readiness.Get().ToText(), "not ready\nprocess: stopping\n");
+  EXPECT_THAT(registry.RenderText(), HasSubstr("ev_ready 0\n"));
+}
+
+TEST(ReadinessTest, ListenersHearChangesOnlyAndOnlyWhileTheyHoldTheirToken) {
+  Registry registry("ev-test", "1");
+  Readiness readiness(registry, {"store"});
+  int heard = 0;
+  auto token = readiness.OnChange([&] { heard += readiness.Get().health == Health::kReady ? 1 : 100; });
+  readiness.SetReady("store");
+  readiness.SetReady("store");
+  EXPECT_EQ(heard, 1);
+  token.reset();
+  readiness.SetNotReady("store", "lost");
+  EXPECT_EQ(heard, 1);
+}
+
+class HttpServerTest : public testing::Test {
+ protected:
+  httplib::Result Get(const std::string& path) {
+    httplib::Client client("127.0.0.1", server_->port());
+    client.set_connection_timeout(5);
+    client.set_read_timeout(10);
+    return client.Get(path.c_str());
+  }
+
+  Registry registry_{"ev-test", "1"};
+  Readiness readiness_{registry_, {"store", "kafka"}};
+  std::unique_ptr<HttpServer> server_ = *HttpServer::Start({}, registry_, readiness_);
+};
+
+TEST_F(HttpServerTest, ReadyzAnswersWithTheReason) {
+  auto response = Get("/readyz");
+  ASSERT_TRUE(response);
+  EXPECT_EQ(response->status, 503);
+  EXPECT_EQ(response->body, "not ready\nkafka: starting\nstore: starting\n");
+  readiness_.SetReady("store");
+  readiness_.SetDegraded("kafka", "cannot reach localhost:9092");
+  response = Get("/readyz");
+  ASSERT_TRUE(response);
+  EXPECT_EQ(response->status, 200);
+  EXPECT_EQ(response->body, "degraded\nkafka: cannot reach localhost:9092\n");
+}
+
+TEST_F(HttpServerTest, LivezAndMetricsAnswerAndOtherPathsDoNot) {
+  EXPECT_EQ(Get("/livez")->status, 200);
+  const auto metrics = Get("/metrics");
+  EXPECT_EQ(metrics->status, 200);
+  EXPECT_THAT(metrics->get_header_value("Content-Type"), HasSubstr("version=0.0.4"));
+  EXPECT_EQ(metrics->body, registry_.RenderText());
+  EXPECT_EQ(Get("/")->status, 404);
+}
+
+TEST_F(HttpServerTest, ATakenPortIsUnavailableAndNamed) {
+  const auto second = HttpServer::Start({.port = server_->port()}, registry_, readiness_);
+  EXPECT_THAT(second, StatusIs(absl::StatusCode::kUnavailable, HasSubstr(std::to_string(server_->port()))));
+}
+
+TEST_F(HttpServerTest, MoreClientsThanThreadsAreAllServed) {
+  std::atomic<int> served = 0;
+  {
+    std::vector<std::jthread> clients;
+    for (int i = 0; i < 40; ++i) {
+      clients.emplace_back([&] {
+        if (auto response = Get("/livez"); response && response->status == 200) ++served;
+      });
+    }
+  }
+  EXPECT_EQ(served, 40);
+}
+
+TEST_F(HttpServerTest, AClientThatSaysNothingDoesNotHoldUpTheEnd) {
+  const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>(server_->port()));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  ASSERT_EQ(::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+  const auto begun = std::chrono::steady_clock::now();
+  server_.reset();
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(10));
+  ::close(fd);
+}
+
+TEST(HttpServerStartTest, AServerThatIsDestroyedAtOnceEnds) {
+  Registry registry("ev-test", "1");
+  Readiness readiness(registry, {});
+  for (int i = 0; i < 20; ++i) EV_ASSERT_OK(HttpServer::Start({}, registry, readiness));
+}
+
+}  // namespace
+}  // namespace ev::metrics

@@ -1,0 +1,226 @@
+// The file of the SQLite store: who may open it, what is refused, and what a crash leaves.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sqlite3.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <functional>
+#include <future>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "base/id_source.h"
+#include "store/sqlite/sqlite_store.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/temp_dir.h"
+#include "tests/unit/store/child.h"
+#include "tests/unit/store/records.h"
+
+namespace ev::store {
+namespace {
+
+using absl::StatusCode;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+class SqliteFileTest : public ::testing::Test {
+ protected:
+  absl::StatusOr<std::unique_ptr<SqliteStore>> Open(SqliteOptions options = {kShards, nullptr}) {
+    return SqliteStore::Open(path_, std::move(options), At(0), ids_);
+  }
+  // A store with some pages in it, closed.
+  void MakeStore() {
+    auto store = Open();
+    EV_ASSERT_OK(store);
+    ShardBatch batch;
+    batch.epoch = (*store)->TakeShards("o", "a").value().at(0).epoch;
+    for (int n = 1; n <= 200; ++n) {
+      batch.sessions.push_back(OpenSession(n, SessionState::kCompleted));
+      batch.tickets.push_back(FullTicket(n));
+    }
+    EXPECT_THAT((*store)->Commit({batch}), ::testing::ElementsAre(IsOk()));
+  }
+  static void Sql(const std::string& path, const std::string& sql) {
+    sqlite3* db = nullptr;
+    ASSERT_EQ(sqlite3_open(path.c_str(), &db), SQLITE_OK);
+    EXPECT_EQ(sqlite3_exec(db, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK) << sqlite3_errmsg(db);
+    sqlite3_close(db);
+  }
+  // Opening says why not, twice, and leaves the file as it is.
+  void ExpectRefused(StatusCode code, const std::string& message) {
+    const bool exists = std::filesystem::exists(path_);
+    const std::string before = ReadFile(path_);
+    const std::string wal_before = ReadFile(path_ + "-wal");
+    for (int i = 0; i < 2; ++i) {
+      EXPECT_THAT(Open(), StatusIs(code, AllOf(HasSubstr(message), HasSubstr(path_))));
+      EXPECT_EQ(std::filesystem::exists(path_), exists);
+      EXPECT_TRUE(ReadFile(path_) == before);
+      EXPECT_TRUE(ReadFile(path_ + "-wal") == wal_before);
+    }
+  }
+
+  TempDir folder_;
+  const std::string path_ = folder_.File("central.db");
+  RandomIdSource ids_{1};
+};
+
+// Refusals.
+
+TEST_F(SqliteFileTest, AFileThatIsNoDatabaseIsRefusedAndLeftAlone) {
+  WriteFile(path_, std::string(5000, 'x'));
+  ExpectRefused(StatusCode::kFailedPrecondition, "move it away");
+  WriteFile(path_, "short");
+  ExpectRefused(StatusCode::kFailedPrecondition, "move it away");
+}
+
+TEST_F(SqliteFileTest, AnotherProgramsDatabaseIsRefusedAndLeftAlone) {
+  Sql(path_, "CREATE TABLE theirs(x); INSERT INTO theirs VALUES (1)");
+  ExpectRefused(StatusCode::kFailedPrecondition, "another program's database");
+}
+
+TEST_F(SqliteFileTest, ATruncatedFileIsRefusedAndLeftAlone) {
+  MakeStore();
+  const auto size = std::filesystem::file_size(path_);
+  for (const auto left : {size - 1, size - 4096, size / 2, std::uintmax_t{4096}, std::uintmax_t{100},
+                          std::uintmax_t{99}, std::uintmax_t{10}, std::uintmax_t{0}}) {
+    std::filesystem::resize_file(path_, left);
+    ExpectRefused(StatusCode::kDataLoss, "restore it from a backup");
+  }
+}
+
+TEST_F(SqliteFileTest, ANewerSchemaIsRefusedAndLeftAlone) {
+  MakeStore();
+  Sql(path_, "PRAGMA journal_mode = DELETE; PRAGMA user_version = 99");
+  ExpectRefused(StatusCode::kFailedPrecondition, "newer version");
+}
+
+TEST_F(SqliteFileTest, ANewerSchemaThatACrashLeftInTheWriteAheadLogIsRefusedAndLeftAlone) {
+  MakeStore();
+  const std::string copy = folder_.File("copy.db");
+  sqlite3* db = nullptr;
+  ASSERT_EQ(sqlite3_open(path_.c_str(), &db), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(db, "PRAGMA user_version = 99", nullptr, nullptr, nullptr), SQLITE_OK);
+  for (const char* suffix : {"", "-wal"}) std::filesystem::copy_file(path_ + suffix, copy + suffix);
+  sqlite3_close(db);
+  for (const char* suffix : {"", "-wal"}) std::filesystem::rename(copy + suffix, path_ + suffix);
+  ExpectRefused(StatusCode::kFailedPrecondition, "newer version");
+}
+
+TEST_F(SqliteFileTest, AnotherNumberOfShardsIsRefusedAndLeftAlone) {
+  EV_ASSERT_OK(Open({kShards + 1, nullptr}));
+  ExpectRefused(StatusCode::kFailedPrecondition, absl::StrCat("made for ", kShards + 1, " shards"));
+}
+
+TEST_F(SqliteFileTest, AWriteAheadLogWithoutItsFileIsRefused) {
+  WriteFile(path_ + "-wal", "commits that are not in any file");
+  ExpectRefused(StatusCode::kDataLoss, "restore both");
+}
+
+TEST_F(SqliteFileTest, ADamagedFirstPageIsDataLoss) {
+  MakeStore();
+  std::string bytes = ReadFile(path_);
+  for (std::size_t i = 100; i < 4096; ++i) bytes[i] = '\x5a';
+  WriteFile(path_, bytes);
+  ExpectRefused(StatusCode::kDataLoss, "restore it from a backup");
+}
+
+TEST_F(SqliteFileTest, AFolderThatIsNotThereIsNamed) {
+  EXPECT_THAT(SqliteStore::Open(folder_.File("no/central.db"), {}, At(0), ids_),
+              StatusIs(StatusCode::kFailedPrecondition, HasSubstr("no/central.db")));
+}
+
+TEST_F(SqliteFileTest, AFolderInsteadOfAFileIsRefused) {
+  std::filesystem::create_directory(path_);
+  EXPECT_THAT(Open(), StatusIs(StatusCode::kFailedPrecondition, HasSubstr(path_)));
+}
+
+TEST_F(SqliteFileTest, TheCheckFindsADamagedPage) {
+  MakeStore();
+  EV_ASSERT_OK(Open().value()->CheckIntegrity());
+  std::string bytes = ReadFile(path_);
+  const std::size_t page = bytes.size() / 4096 / 2 * 4096;
+  for (std::size_t i = page; i < page + 64; ++i) bytes[i] = static_cast<char>(~bytes[i]);
+  WriteFile(path_, bytes);
+  auto store = Open();
+  EV_ASSERT_OK(store);
+  EXPECT_THAT((*store)->CheckIntegrity(),
+              StatusIs(StatusCode::kDataLoss, AllOf(HasSubstr(path_), HasSubstr("restore it from a backup"))));
+}
+
+TEST_F(SqliteFileTest, TheCheckFindsARowThatIsMissingInAnIndex) {
+  MakeStore();
+  Sql(path_,
+      "PRAGMA writable_schema = ON;"
+      "DELETE FROM sqlite_schema WHERE name = 'ticket_by_driver'; PRAGMA writable_schema = RESET");
+  EXPECT_THAT(Open().value()->CheckIntegrity(), StatusIs(StatusCode::kDataLoss));
+}
+
+TEST_F(SqliteFileTest, TheMarksOfTheFileAreWritten) {
+  MakeStore();
+  const std::string header = ReadFile(path_).substr(0, 100);
+  EXPECT_EQ(header.substr(68, 4), "EVC1");
+  EXPECT_EQ(header.substr(60, 4), std::string("\0\0\0\1", 4));
+}
+
+// One owner.
+
+TEST_F(SqliteFileTest, ASecondStoreOnTheSameFileIsRefusedByProcessId) {
+  auto store = Open();
+  EV_ASSERT_OK(store);
+  EXPECT_THAT(Open(), StatusIs(StatusCode::kFailedPrecondition, HasSubstr(absl::StrCat("process ", ::getpid()))));
+  EV_EXPECT_OK((*store)->TakeShards("o", "a"));  // The first one goes on.
+  store->reset();
+  EV_EXPECT_OK(Open());
+}
+
+TEST_F(SqliteFileTest, ASecondProcessOnTheSameFileIsRefusedAndADeadOneIsNot) {
+  Child child([&](int out) {
+    auto store = Open();
+    Tell(out, store.ok() ? 1 : 0);
+    for (;;) ::pause();
+  });
+  int opened = 0;
+  ASSERT_TRUE(child.Read(opened));
+  ASSERT_EQ(opened, 1);
+  EXPECT_THAT(Open(), StatusIs(StatusCode::kFailedPrecondition, HasSubstr(absl::StrCat("process ", child.pid()))));
+  child.Kill();
+  EV_EXPECT_OK(Open());
+}
+
+TEST_F(SqliteFileTest, TheRestOfAStartThatCrashedIsReplaced) {
+  WriteFile(path_ + ".new", "half");
+  EV_ASSERT_OK(Open());
+  EXPECT_FALSE(std::filesystem::exists(path_ + ".new"));
+}
+
+// Reads beside a commit.
+
+TEST_F(SqliteFileTest, AReadDoesNotWaitForACommitAndDoesNotSeeIt) {
+  std::unique_ptr<SqliteStore> store;
+  bool read_in_time = false;
+  absl::Status seen;
+  std::future<absl::Status> read;
+  const auto before_commit = [&] {
+    read = std::async(std::launch::async, [&] { return store->FindSession(Id(1)).status(); });
+    read_in_time = read.wait_for(std::chrono::seconds(10)) == std::future_status::ready;
+    if (read_in_time) seen = read.get();
+    return absl::OkStatus();
+  };
+  auto opened = Open({kShards, before_commit});
+  EV_ASSERT_OK(opened);
+  store = *std::move(opened);
+  ShardBatch batch;
+  batch.epoch = store->TakeShards("o", "a").value().at(0).epoch;
+  batch.sessions = {OpenSession(1)};
+  EXPECT_THAT(store->Commit({batch}), ::testing::ElementsAre(IsOk()));
+  EXPECT_TRUE(read_in_time);
+  EXPECT_THAT(seen, StatusIs(StatusCode::kNotFound));
+  EV_EXPECT_OK(store->FindSession(Id(1)));
+}
+
+}  // namespace
+}  // namespace ev::store

@@ -1,0 +1,145 @@
+#include "wire/common_codec.h"
+
+#include "base/error_detail.h"
+#include "evcharging/events/v1/facts.pb.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/support/status_matchers.h"
+#include "wire/fact_encoder.h"
+
+namespace ev::wire {
+namespace {
+
+Grant MakeGrant() {
+  return {.session = SessionId("0123456789abcdef0123456789abcdef"),
+          .cp = CpId("cp_001"),
+          .number = GrantNumber(7),
+          .driver = DriverId("driver_001"),
+          .price = {.micros_per_kwh = 350'000, .currency = "EUR"},
+          .target = EnergyTarget{.energy_mwh = 5'000'000},
+          .authorised = absl::FromUnixNanos(1'750'000'000'123'456'789),
+          .key_id = "k1",
+          .signature = std::string("\0\xff\x01", 3)};
+}
+
+TEST(CommonCodecTest, AGrantComesBackAsItWas) {
+  for (const Target& target : {Target(), Target(EnergyTarget{1}), Target(AmountTarget{2}),
+                               Target(DurationTarget{absl::Milliseconds(1500)})}) {
+    Grant grant = MakeGrant();
+    grant.target = target;
+    const auto back = FromProto(ToProto(grant));
+    ASSERT_THAT(back, IsOk());
+    EXPECT_EQ(*back, grant);
+  }
+}
+
+TEST(CommonCodecTest, ABadGrantNamesItsField) {
+  const auto field = [](auto change) {
+    pb::Grant grant = ToProto(MakeGrant());
+    change(grant);
+    const auto decoded = FromProto(grant);
+    EXPECT_THAT(decoded, StatusIs(absl::StatusCode::kInvalidArgument));
+    const auto detail = DetailOf(decoded.status());
+    return detail.fields.empty() ? "" : detail.fields[0].field;
+  };
+  EXPECT_EQ(field([](pb::Grant& g) { g.set_session_id("x"); }), "grant.session_id");
+  EXPECT_EQ(field([](pb::Grant& g) { g.set_charging_point_id("a\nb"); }), "grant.charging_point_id");
+  EXPECT_EQ(field([](pb::Grant& g) { g.set_driver_id(""); }), "grant.driver_id");
+  EXPECT_EQ(field([](pb::Grant& g) { g.set_grant_number(0); }), "grant.grant_number");
+  EXPECT_EQ(field([](pb::Grant& g) { g.mutable_price()->set_micros_per_kwh(-1); }), "grant.price");
+  EXPECT_EQ(field([](pb::Grant& g) { g.mutable_target()->set_energy_mwh(-5); }), "target");
+  EXPECT_EQ(field([](pb::Grant& g) { g.mutable_authorised_time()->set_nanos(-5); }), "grant.authorised_time");
+}
+
+TEST(CommonCodecTest, TimesAndDurationsAreExactOnBothSidesOfZero) {
+  for (const std::int64_t nanos : {0LL, 1LL, -1LL, 1'999'999'999LL, -1'999'999'999LL}) {
+    EXPECT_EQ(*FromProto(ToProto(absl::FromUnixNanos(nanos))), absl::FromUnixNanos(nanos));
+    EXPECT_EQ(FromProto(ToProto(absl::Nanoseconds(nanos))), absl::Nanoseconds(nanos));
+  }
+}
+
+TEST(CommonCodecTest, AReportComesBackAsItWas) {
+  EngineReport report;
+  report.health = EngineHealth::kFaulted;
+  report.fault = "ground fault";
+  report.configured_epoch = LinkEpoch(3);
+  report.mark = GrantNumber(9);
+  report.journal_id = "j";
+  report.journal_room = 12;
+  report.occupation = Occupation{SessionId("s"), GrantNumber(9), Phase::kCharging, 5, 6, 7};
+  report.unsettled = {{SessionId("s"), GrantNumber(9), true, false}, {SessionId("t"), GrantNumber(8), false, true}};
+  report.unsettled_total = 2;
+  const auto back = FromProto(ToProto(report));
+  ASSERT_THAT(back, IsOk());
+  EXPECT_EQ(*back, report);
+}
+
+TEST(CommonCodecTest, OnlyAClearVerdictSettles) {
+  pb::Settlement settlement;
+  settlement.set_session_id("s");
+  settlement.set_settles_final(true);
+  EXPECT_THAT(FromProto(settlement), StatusIs(absl::StatusCode::kInvalidArgument));
+  settlement.set_verdict(pb::SETTLEMENT_VERDICT_BOOKED);
+  EXPECT_THAT(FromProto(settlement), IsOk());
+  EXPECT_FALSE(FromProto(settlement)->refused);
+  settlement.set_verdict(pb::SETTLEMENT_VERDICT_REFUSED);
+  EXPECT_TRUE(FromProto(settlement)->refused);
+}
+
+TEST(CommonCodecTest, ACauseThatIsNotKnownKeepsThePointOutOfService) {
+  pb::Configuration configuration;
+  configuration.set_link_epoch(1);
+  configuration.mutable_price()->set_currency("EUR");
+  configuration.add_causes(static_cast<pb::OutOfServiceCause>(77));
+  ASSERT_THAT(FromProto(configuration), IsOk());
+  EXPECT_EQ(FromProto(configuration)->causes.size(), 1u);
+}
+
+TEST(CommonCodecTest, EveryHealthAndDenialComesBack) {
+  for (const auto health :
+       {EngineHealth::kUnknown, EngineHealth::kHealthy, EngineHealth::kFaulted, EngineHealth::kSilent}) {
+    EXPECT_EQ(FromProto(ToProto(health)), health);
+  }
+  for (int i = 1; i <= static_cast<int>(DenialReason::kOverloaded); ++i) {
+    const auto reason = static_cast<DenialReason>(i);
+    EXPECT_EQ(FromProto(ToDenial(reason, "").reason()), reason);
+    // The domain's names are the wire's.
+    EXPECT_EQ("DENIAL_REASON_" + std::string(Name(reason)),
+              pb::DenialReason_Name(static_cast<pb::DenialReason>(reason)));
+  }
+  for (int i = 1; i <= static_cast<int>(EndReason::kJournalFull); ++i) {
+    EXPECT_EQ("END_REASON_" + std::string(Name(static_cast<EndReason>(i))),
+              pb::EndReason_Name(static_cast<pb::EndReason>(i)));
+  }
+}
+
+TEST(FactEncoderTest, ARepeatHasTheSameBytesAndAFinalCarriesTheGrant) {
+  Fact fact;
+  fact.message_id.bytes[3] = 9;
+  fact.kind = FactKind::kFinal;
+  fact.cp = CpId("cp_001");
+  fact.session = MakeGrant().session;
+  fact.sequence = 12;
+  fact.time = absl::FromUnixSeconds(1'750'000'010);
+  fact.energy_mwh = 5000;
+  fact.amount_micros = 1750;
+  fact.grant = MakeGrant();
+  fact.register_mwh = 77'000;
+  fact.start = absl::FromUnixSeconds(1'750'000'000);
+  fact.end = absl::FromUnixSeconds(1'750'000'010);
+  fact.end_reason = EndReason::kUnplugged;
+  const std::string body = EncodeFact(fact);
+  EXPECT_EQ(body, EncodeFact(fact));
+  evcharging::events::v1::Fact message;
+  ASSERT_TRUE(message.ParseFromString(body));
+  EXPECT_EQ(message.message_id().size(), 16u);
+  EXPECT_EQ(message.grant_number(), 7);
+  EXPECT_EQ(message.energy_mwh(), 5000);
+  ASSERT_TRUE(message.has_session_final());
+  EXPECT_EQ(*FromProto(message.session_final().grant()), MakeGrant());
+  EXPECT_EQ(message.session_final().register_mwh(), 77'000);
+  EXPECT_EQ(message.session_final().end_reason(), pb::END_REASON_UNPLUGGED);
+}
+
+}  // namespace
+}  // namespace ev::wire
