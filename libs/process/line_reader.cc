@@ -95,7 +95,18 @@ struct LineReader::Impl {
     Deliver(pending, stop);  // A last line without its end counts.
   }
 
+  // Reading from a terminal that another job has would stop the process (SIGTTIN).
+  bool WaitForForeground() const {
+    while (true) {
+      const pid_t owner = ::tcgetpgrp(options.input_fd);
+      if (owner < 0 || owner == ::getpgrp()) return true;  // Not our controlling terminal: nobody else has it.
+      pollfd fd = {.fd = stop_fd, .events = POLLIN, .revents = 0};
+      if (::poll(&fd, 1, 500) != 0) return false;
+    }
+  }
+
   void ReadTerminal(const std::stop_token& stop) {
+    if (!WaitForForeground()) return;
     if (std::setlocale(LC_CTYPE, "") == nullptr) std::setlocale(LC_CTYPE, "C.UTF-8");
     std::FILE* input = ::fdopen(::dup(options.input_fd), "r");
     EditLine* el = el_init("evcharge", input, options.output, options.output);

@@ -12,7 +12,7 @@
 namespace ev::process {
 
 // Reads commands, one a line: with editing, history and completion when the input is a terminal, plainly from a pipe or
-// a file.
+// a file. In the background of a terminal it waits until it is brought to the front.
 //
 // Owns one thread, which makes the callbacks. The destructor stops reading, without waiting for a line, and waits for a
 // callback that runs; it restores the terminal.

@@ -104,8 +104,8 @@ int Run(const ev::engine::Options& options, ev::process::StopSignal& stop) {
   log::Info("stopping", {{"why", stop.Wait()}});
   readiness.Stop();
   prompt.reset();
-  (*host)->EndCharge();
-  if (backbone) backbone->Drain(service.shutdown_timeout / 2);
+  (void)(*host)->EndCharge(service.shutdown_timeout / 4);
+  if (backbone) backbone->Drain(service.shutdown_timeout / 4);
   (*server)->Drain(service.shutdown_timeout / 2);
   log::Info("stopped");
   return 0;

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/error_detail.h"
 #include "services/central/adapters/request_fields.h"
+#include "wire/common_codec.h"
 
 namespace ev::central {
 namespace {
@@ -49,39 +50,16 @@ Wire Cast(Domain value) {
 
 bool IsFinite(absl::Time time) { return time != absl::InfinitePast() && time != absl::InfiniteFuture(); }
 
-void PutPrice(const Price& from, common::Price* to) {
-  to->set_micros_per_kwh(from.micros_per_kwh);
-  to->set_currency(from.currency);
-}
-
 void PutRevision(const Revision& from, common::Revision* to) {
   to->set_incarnation(from.incarnation);
   to->set_counter(from.counter);
 }
 
-void PutTarget(const Target& from, common::Target* to) {
-  if (const auto* energy = std::get_if<EnergyTarget>(&from)) to->set_energy_mwh(energy->energy_mwh);
-  if (const auto* amount = std::get_if<AmountTarget>(&from)) to->set_amount_micros(amount->amount_micros);
-  if (const auto* time = std::get_if<DurationTarget>(&from)) PutDuration(time->duration, to->mutable_duration());
-}
-
 bool HasTarget(const Target& target) { return !std::holds_alternative<std::monostate>(target); }
-
-void PutGrant(const Grant& from, common::Grant* to) {
-  to->set_session_id(from.session.value());
-  to->set_charging_point_id(from.cp.value());
-  to->set_grant_number(from.number.value());
-  to->set_driver_id(from.driver.value());
-  PutPrice(from.price, to->mutable_price());
-  if (HasTarget(from.target)) PutTarget(from.target, to->mutable_target());
-  PutTime(from.authorised, to->mutable_authorised_time());
-  to->set_signature(from.signature);
-  to->set_key_id(from.key_id);
-}
 
 void PutConnection(const PointView& view, pb::PointConnection* to) {
   to->set_connected(view.state != PointState::kDisconnected);
-  if (IsFinite(view.last_seen)) PutTime(view.last_seen, to->mutable_last_seen_time());
+  if (IsFinite(view.last_seen)) *to->mutable_last_seen_time() = wire::ToProto(view.last_seen);
   to->set_link_epoch(view.record.link_epoch.value());
   to->set_monitor_version(view.monitor_version);
   to->set_engine_health(Cast<common::EngineHealth>(view.health));
@@ -99,24 +77,11 @@ void PutConnection(const PointView& view, pb::PointConnection* to) {
 
 void Put(const CentralBeat&, pb::LinkDown* to) { to->mutable_beat(); }
 
-void Put(const Configuration& from, pb::LinkDown* to) {
-  common::Configuration* configuration = to->mutable_configuration();
-  configuration->set_link_epoch(from.epoch.value());
-  PutPrice(from.price, configuration->mutable_price());
-  for (const OutOfService& cause : from.causes) {
-    const auto wire = Cast<common::OutOfServiceCause>(cause.cause);
-    // The point's own and the network's may be the same cause: to the Engine it is one.
-    if (std::find(configuration->causes().begin(), configuration->causes().end(), wire) ==
-        configuration->causes().end()) {
-      configuration->add_causes(wire);
-    }
-  }
-  configuration->set_highest_grant_number(from.highest_grant.value());
-}
+void Put(const Configuration& from, pb::LinkDown* to) { *to->mutable_configuration() = wire::ToProto(from); }
 
 void Put(const PrepareSession& from, pb::Command* to) {
-  PutGrant(from.grant, to->mutable_prepare_session()->mutable_grant());
-  PutDuration(from.plug_in_time_to_live, to->mutable_prepare_session()->mutable_plug_in_time());
+  *to->mutable_prepare_session()->mutable_grant() = wire::ToProto(from.grant);
+  *to->mutable_prepare_session()->mutable_plug_in_time() = wire::ToProto(from.plug_in_time_to_live);
 }
 void Put(const CancelGrant& from, pb::Command* to) {
   to->mutable_cancel_grant()->set_grant_number(from.number.value());
@@ -130,18 +95,11 @@ void Put(const ev::StopSession& from, pb::Command* to) {
 void Put(const Command& from, pb::LinkDown* to) {
   pb::Command* command = to->mutable_command();
   command->set_command_id(absl::StrCat(from.id.value()));
-  PutDuration(from.deadline, command->mutable_time_left());
+  *command->mutable_time_left() = wire::ToProto(from.deadline);
   std::visit([&](const auto& body) { Put(body, command); }, from.body);
 }
 
-void Put(const Settlement& from, pb::LinkDown* to) {
-  common::Settlement* settlement = to->mutable_settlement();
-  settlement->set_session_id(from.session.value());
-  settlement->set_settles_start(from.start);
-  settlement->set_settles_final(from.final);
-  settlement->set_verdict(from.refused ? common::SETTLEMENT_VERDICT_REFUSED : common::SETTLEMENT_VERDICT_BOOKED);
-  settlement->set_reason(from.reason);
-}
+void Put(const Settlement& from, pb::LinkDown* to) { *to->mutable_settlement() = wire::ToProto(from); }
 
 absl::StatusCode CodeOf(DenialReason reason) {
   switch (reason) {
@@ -279,24 +237,12 @@ Verdict ReadFate(const common::StopSessionResult& stopped) {
 
 // --- to the wire -----------------------------------------------------------------------------------------------------
 
-void PutTime(absl::Time from, google::protobuf::Timestamp* to) {
-  const std::int64_t seconds = absl::ToUnixSeconds(from);
-  to->set_seconds(seconds);
-  to->set_nanos(static_cast<std::int32_t>(absl::ToInt64Nanoseconds(from - absl::FromUnixSeconds(seconds))));
-}
-
-void PutDuration(absl::Duration from, google::protobuf::Duration* to) {
-  absl::Duration rest;
-  to->set_seconds(absl::IDivDuration(from, absl::Seconds(1), &rest));
-  to->set_nanos(static_cast<std::int32_t>(absl::ToInt64Nanoseconds(rest)));
-}
-
 pb::ChargingPoint ToProto(const PointView& view) {
   pb::ChargingPoint point;
   point.set_charging_point_id(view.record.id.value());
   point.set_location(view.record.location);
   point.set_site(view.record.site);
-  PutPrice(view.record.price, point.mutable_price());
+  *point.mutable_price() = wire::ToProto(view.record.price);
   point.set_state(Cast<common::ChargingPointState>(view.state));
   for (std::size_t i = 0; i < view.causes.size(); ++i) {
     const OutOfService& from = view.causes[i];
@@ -304,7 +250,7 @@ pb::ChargingPoint ToProto(const PointView& view) {
     cause->set_cause(Cast<common::OutOfServiceCause>(from.cause));
     cause->set_requested_by(from.who);
     cause->set_reason(from.reason);
-    PutTime(from.since, cause->mutable_set_time());
+    *cause->mutable_set_time() = wire::ToProto(from.since);
     cause->set_network_wide(i >= view.record.causes.size());  // The point's own come first.
   }
   PutConnection(view, point.mutable_connection());
@@ -318,7 +264,7 @@ pb::ChargingPoint ToProto(const PointView& view) {
     session->set_amount_micros(view.session->amount_micros);
   }
   point.set_highest_grant_number(view.record.highest_grant.value());
-  PutTime(view.record.registered, point.mutable_create_time());
+  *point.mutable_create_time() = wire::ToProto(view.record.registered);
   PutRevision(view.revision, point.mutable_revision());
   return point;
 }
@@ -332,10 +278,10 @@ common::Ticket ToProto(const Ticket& from) {
   ticket.set_charging_point_id(from.cp.value());
   ticket.set_energy_mwh(from.energy_mwh);
   ticket.set_amount_micros(from.amount_micros);
-  PutPrice(from.price, ticket.mutable_price());
-  if (IsFinite(from.start)) PutTime(from.start, ticket.mutable_start_time());
-  if (IsFinite(from.end)) PutTime(from.end, ticket.mutable_end_time());
-  PutTime(from.issued, ticket.mutable_create_time());
+  *ticket.mutable_price() = wire::ToProto(from.price);
+  if (IsFinite(from.start)) *ticket.mutable_start_time() = wire::ToProto(from.start);
+  if (IsFinite(from.end)) *ticket.mutable_end_time() = wire::ToProto(from.end);
+  *ticket.mutable_create_time() = wire::ToProto(from.issued);
   ticket.set_end_reason(Cast<common::EndReason>(from.end_reason));
   ticket.set_estimated(from.estimated);
   ticket.set_recovered(from.recovered);
@@ -350,30 +296,23 @@ pb::Session ToProto(const Session& from) {
   session.set_driver_id(from.driver.value());
   session.set_grant_number(from.number.value());
   session.set_state(Cast<common::SessionState>(from.state));
-  PutPrice(from.price, session.mutable_price());
-  if (HasTarget(from.target)) PutTarget(from.target, session.mutable_target());
+  *session.mutable_price() = wire::ToProto(from.price);
+  if (HasTarget(from.target)) *session.mutable_target() = wire::ToProto(from.target);
   session.set_energy_mwh(from.energy_mwh);
   session.set_power_w(from.state == SessionState::kCharging ? static_cast<std::int32_t>(from.power_w) : 0);
   session.set_amount_micros(from.amount_micros);
   session.set_requested_at_point(from.manual);
-  PutTime(from.requested, session.mutable_request_time());
-  if (IsFinite(from.start)) PutTime(from.start, session.mutable_start_time());
-  if (IsFinite(from.end)) PutTime(from.end, session.mutable_end_time());
+  *session.mutable_request_time() = wire::ToProto(from.requested);
+  if (IsFinite(from.start)) *session.mutable_start_time() = wire::ToProto(from.start);
+  if (IsFinite(from.end)) *session.mutable_end_time() = wire::ToProto(from.end);
   // `updated` is a fact's time only once there was one.
-  if (from.sequence >= 0) PutTime(from.updated, session.mutable_last_sample_time());
+  if (from.sequence >= 0) *session.mutable_last_sample_time() = wire::ToProto(from.updated);
   session.set_end_reason(Cast<common::EndReason>(from.end_reason));
   if (from.state == SessionState::kDenied || from.state == SessionState::kExpired) {
-    *session.mutable_denial() = ToProto(from.denial, from.denial_text);
+    *session.mutable_denial() = wire::ToDenial(from.denial, from.denial_text);
   }
   PutRevision(from.revision, session.mutable_revision());
   return session;
-}
-
-common::Denial ToProto(DenialReason reason, absl::string_view text) {
-  common::Denial denial;
-  denial.set_reason(Cast<common::DenialReason>(reason));
-  denial.set_text(std::string(text));
-  return denial;
 }
 
 absl::string_view NoticeFor(const Session& session, PointState point) {

@@ -1,7 +1,8 @@
 #ifndef EV_CENTRAL_ADAPTERS_CODEC_H_
 #define EV_CENTRAL_ADAPTERS_CODEC_H_
 
-// Between Central's core and the messages of its gRPC surface.
+// Between Central's core and the messages of its gRPC surface. What is shared with Engine and Monitor goes out by
+// wire/common_codec.h; what comes in is checked here more closely, because it comes from outside.
 
 #include <optional>
 #include <string>
@@ -20,15 +21,10 @@ namespace ev::central {
 
 // --- to the wire -----------------------------------------------------------------------------------------------------
 
-// InfinitePast and InfiniteFuture must be left out by the caller: an absent field means "never".
-void PutTime(absl::Time from, google::protobuf::Timestamp* to);
-void PutDuration(absl::Duration from, google::protobuf::Duration* to);
-
 evcharging::central::v1::ChargingPoint ToProto(const PointView& view);
 evcharging::common::v1::Ticket ToProto(const Ticket& ticket);
 // Without ticket, adjustment and notice.
 evcharging::central::v1::Session ToProto(const Session& session);
-evcharging::common::v1::Denial ToProto(DenialReason reason, absl::string_view text);
 
 // What the driver should know beside the state; often empty.
 absl::string_view NoticeFor(const Session& session, PointState point);

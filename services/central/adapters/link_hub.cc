@@ -16,6 +16,7 @@
 #include "services/central/adapters/codec.h"
 #include "services/central/adapters/request_fields.h"
 #include "services/central/adapters/shard_call.h"
+#include "wire/common_codec.h"
 
 namespace ev::central {
 namespace {
@@ -27,7 +28,7 @@ absl::Status Refusal(absl::Status status, absl::string_view reason) { return Wit
 
 // Nothing that is said to a charging point is a denial unless Central means it.
 common::Denial DenialOf(const Failure& failure) {
-  common::Denial denial = ToProto(failure.denial, failure.status.message());
+  common::Denial denial = wire::ToDenial(failure.denial, std::string(failure.status.message()));
   if (failure.denial == DenialReason::kNone) denial.set_reason(common::DENIAL_REASON_DRIVER_REFUSED);
   return denial;
 }

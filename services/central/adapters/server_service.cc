@@ -8,9 +8,9 @@
 #include "absl/strings/str_cat.h"
 #include "base/error_detail.h"
 #include "evcharging/central/v1/server_service.grpc.pb.h"
-#include "services/central/adapters/codec.h"
 #include "services/central/adapters/request_fields.h"
 #include "services/central/adapters/shard_call.h"
+#include "wire/common_codec.h"
 
 namespace ev::central {
 namespace {
@@ -60,7 +60,7 @@ pb::Gap ToProto(const store::GapRecord& from) {
   gap.set_cause(CauseOf(from));
   gap.set_expected_offset(from.stored_next);
   gap.set_resumed_offset(from.log_start);
-  PutTime(from.found, gap.mutable_detect_time());
+  *gap.mutable_detect_time() = wire::ToProto(from.found);
   return gap;
 }
 
@@ -98,14 +98,14 @@ class ServerServiceImpl final : public pb::ServerService::CallbackService {
     info.set_version(options_.version);
     info.set_store_id(host_.store().id());
     info.set_incarnation(host_.store().incarnation());
-    PutTime(options_.started, info.mutable_start_time());
-    PutTime(clock_.Now().utc, info.mutable_server_time());
+    *info.mutable_start_time() = wire::ToProto(options_.started);
+    *info.mutable_server_time() = wire::ToProto(clock_.Now().utc);
     PutPart(IsWorse(now.broker, now.store) ? now.broker : now.store, info.mutable_overall());
     PutPart(now.broker, info.mutable_broker());
     PutPart(now.store, info.mutable_store());
     info.set_cluster_id(now.cluster_id);
     info.set_unaccepted_cluster_id(now.unaccepted_cluster_id);
-    PutDuration(now.lag, info.mutable_lag());
+    *info.mutable_lag() = wire::ToProto(now.lag);
     std::int64_t points = 0;
     std::int64_t links = 0;
     std::int64_t sessions = 0;
@@ -113,7 +113,7 @@ class ServerServiceImpl final : public pb::ServerService::CallbackService {
       pb::ShardInfo* shard = info.add_shards();
       shard->set_shard(i);
       shard->set_owner(options_.owner);
-      PutDuration(now.lag, shard->mutable_lag());
+      *shard->mutable_lag() = wire::ToProto(now.lag);
       const absl::Status read = host_.Apply(i, [&](Shard& at, const Moment&, Effects&) {
         std::int64_t here = 0;
         for (int state = 1; state <= kPointStates; ++state) here += at.PointsIn(static_cast<PointState>(state));

@@ -20,7 +20,7 @@
 #include "domain/session.h"
 #include "rpc/live_streams.h"
 #include "rpc/status.h"
-#include "services/central/adapters/codec.h"
+#include "wire/common_codec.h"
 
 namespace ev::central {
 
@@ -175,7 +175,7 @@ class Watcher final : public grpc::ServerWriteReactor<Message>, public rpc::Stre
     if (std::exchange(marker_due_, false)) {
       message.mutable_snapshot_complete()->set_item_count(snapshot_count_);
     } else if (heartbeat_.has_value()) {
-      PutTime(*std::exchange(heartbeat_, std::nullopt), message.mutable_heartbeat()->mutable_time());
+      *message.mutable_heartbeat()->mutable_time() = wire::ToProto(*std::exchange(heartbeat_, std::nullopt));
     } else if (!order_.empty()) {
       const auto it = changes_.find(order_.front());
       current_ = std::move(it->second.message);

@@ -74,8 +74,25 @@ Status EngineHost::GetStatus() const {
   return core_.GetStatus(now);
 }
 
-void EngineHost::EndCharge() {
-  Apply([](Engine& core, Moment now) { core.ShutDown(now); });
+bool EngineHost::EndCharge(absl::Duration limit) {
+  Apply(
+      [](Engine& core, Moment now) {
+        core.ShutDown(now);
+        return 0;
+      },
+      [this](const absl::StatusOr<int>&) {
+        MutexLock lock(mutex_);
+        ended_ = true;
+        wake_.SignalAll();
+      });
+  const absl::Duration until = clock_.Now().monotonic + limit;
+  MutexLock lock(mutex_);
+  while (!ended_) {
+    const absl::Duration left = until - clock_.Now().monotonic;
+    if (left <= absl::ZeroDuration()) return false;
+    wake_.WaitFor(mutex_, left);
+  }
+  return true;
 }
 
 void EngineHost::Tick() {

@@ -63,8 +63,9 @@ class EngineHost {
 
   Status GetStatus() const;
 
-  // The process is about to end: a running charge ends now, with its final, and none starts any more.
-  void EndCharge();
+  // The process is about to end: a running charge ends now, with its final, and none starts any more. Waits until the
+  // final is in the log; false when that took longer than `limit`.
+  bool EndCharge(absl::Duration limit);
 
  private:
   struct Item {
@@ -97,6 +98,7 @@ class EngineHost {
   std::deque<Item> items_ ABSL_GUARDED_BY(mutex_);
   std::unordered_map<RequestToken, std::function<void(PointRequestAnswer)>> askers_ ABSL_GUARDED_BY(mutex_);
   RequestToken next_token_ ABSL_GUARDED_BY(mutex_) = 1;
+  bool ended_ ABSL_GUARDED_BY(mutex_) = false;
 
   std::jthread writer_;  // Last two: they stop before anything they use is destroyed, the ticks first.
   std::jthread ticker_;

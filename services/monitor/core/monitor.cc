@@ -19,6 +19,10 @@ constexpr absl::Duration kPatienceAfterPause = absl::Seconds(1);
 // How long after a command's deadline its result is still awaited, in case the call below it does not end by itself.
 constexpr absl::Duration kResultGrace = absl::Seconds(1);
 
+std::string Text(const absl::Status& status) {
+  return status.ToString(absl::StatusToStringMode::kWithNoExtraData);
+}
+
 bool IsRefusal(const absl::Status& status) {
   switch (status.code()) {
     case absl::StatusCode::kPermissionDenied:
@@ -129,11 +133,11 @@ void Monitor::LinkClosed(StreamId link, const absl::Status& status, Moment now) 
   const absl::Duration slowly = options_.refused_backoff * (1 - Chance() / 2);
   if (absl::IsAborted(status)) {
     // Somebody else holds the link of this charging point: to fight for it would end every charge twice a second.
-    DropLink(LinkState::kSuperseded, status.ToString(), slowly, now);
+    DropLink(LinkState::kSuperseded, Text(status), slowly, now);
   } else if (IsRefusal(status)) {
-    DropLink(LinkState::kRefused, status.ToString(), slowly, now);
+    DropLink(LinkState::kRefused, Text(status), slowly, now);
   } else {
-    DropLink(LinkState::kConnecting, status.ok() ? "Central closed the link" : status.ToString(),
+    DropLink(LinkState::kConnecting, status.ok() ? "Central closed the link" : Text(status),
              link_backoff_.Next(Chance()), now);
   }
 }
@@ -172,6 +176,7 @@ bool Monitor::FromEngine(StreamId attach, Moment now) {
   if (!attach_open_ || attach != attach_) return false;
   engine_heard_ = now.monotonic;
   attach_error_.clear();
+  engine_outage_told_ = false;
   if (!std::exchange(attach_heard_, true)) attach_backoff_.Reset();
   return true;
 }
@@ -224,12 +229,14 @@ void Monitor::SendAsked(Moment now) {
 
 void Monitor::AttachClosed(StreamId attach, const absl::Status& status, Moment now) {
   if (!attach_open_ || attach != attach_) return;
-  DropAttach(status.ok() ? "the Engine closed the stream" : status.ToString(), now);
+  DropAttach(status.ok() ? "the Engine closed the stream" : Text(status), now);
 }
 
 void Monitor::DropAttach(std::string error, Moment now) {
   attach_open_ = false;
-  if (attach_error_ != error) Do(Note{.warning = true, .text = absl::StrCat("Engine cannot be reached: ", error)});
+  if (!std::exchange(engine_outage_told_, true)) {
+    Do(Note{.warning = true, .text = absl::StrCat("Engine cannot be reached: ", error)});
+  }
   attach_error_ = std::move(error);
   attach_at_ = now.monotonic + attach_backoff_.Next(Chance());
 }
@@ -316,7 +323,7 @@ void Monitor::CommandDone(CommandId id, absl::StatusOr<CommandAnswer> answer, Mo
   // before: the configuration travels beside the command and could overtake it.
   if (configuration_) configuration_->highest_grant = std::max(configuration_->highest_grant, done.number);
   if (!answer.ok()) {
-    Undeliverable(done.link, id, Undelivered::kUnknown, answer.status().ToString());
+    Undeliverable(done.link, id, Undelivered::kUnknown, Text(answer.status()));
   } else if (link_open_ && connected() && done.link == link_) {
     answer->id = id;
     Do(SendAnswer{.link = link_, .answer = *std::move(answer)});

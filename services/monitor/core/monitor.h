@@ -24,7 +24,7 @@ struct MonitorOptions {
   absl::Duration silence_limit = absl::Seconds(3);
   absl::Duration beat_every = absl::Seconds(1);
   absl::Duration request_time_to_live = absl::Seconds(10);
-  BackoffPolicy link_backoff = {.initial = absl::Milliseconds(200), .max = absl::Seconds(5)};
+  BackoffPolicy link_backoff = {.initial = absl::Milliseconds(200), .max = absl::Seconds(3)};
   BackoffPolicy attach_backoff = {.initial = absl::Milliseconds(200), .max = absl::Seconds(1)};
   absl::Duration refused_backoff = absl::Seconds(10);  // Refused or superseded: between half of it and all of it.
 };
@@ -157,6 +157,7 @@ class Monitor {
   std::optional<EngineReport> report_;
   bool report_is_new_ = false;
   std::string attach_error_;
+  bool engine_outage_told_ = false;
   EngineHealth told_health_ = EngineHealth::kUnknown;
 
   std::deque<Waiting> waiting_;

@@ -525,7 +525,7 @@ TEST_F(ServerTest, AnIdempotentCallIsTriedAgainWhenAServerComesBack) {
   Start();
   const int port = server_->port();
   server_.reset();
-  channel_ = MakeChannel({.target = absl::StrCat("127.0.0.1:", port),
+  channel_ = MakeChannel({.target = absl::StrCat("localhost:", port),
                           .retried = {"evcharging.central.v1.TicketService"},
                           .max_reconnect_backoff = absl::Milliseconds(200)});
   tickets_stub_ = TicketService::NewStub(channel_);

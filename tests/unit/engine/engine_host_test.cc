@@ -186,8 +186,7 @@ TEST_F(EngineHostTest, EndChargeKeepsTheFinalAndStartsNothingMore) {
   (void)Do([order = Order()](Engine& core, Moment now) { return core.Prepare(order, now); });
   host->Apply([](Engine& core, Moment now) { core.PlugIn(now); });
   ASSERT_TRUE(Eventually(kLimit, [&] { return meter.closings == 1; }));
-  host->EndCharge();
-  host.reset();
+  EXPECT_TRUE(host->EndCharge(kLimit));
   ASSERT_EQ(log.ReadUnsettled().size(), 2u);
   EXPECT_EQ(log.ReadUnsettled()[1].fact.end_reason, EndReason::kEngineRestarted);
 }

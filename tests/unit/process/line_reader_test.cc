@@ -3,8 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <pty.h>
+#include <sys/wait.h>
 #include <unistd.h>
+#include <utmp.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <thread>
 
@@ -180,6 +183,36 @@ TEST_F(TerminalTest, ControlDEndsTheInput) {
   Start();
   Type("\x04");
   EXPECT_TRUE(Eventually(absl::Seconds(10), [&] { return lines_.ended(); }));
+}
+
+// In a session of its own, whose terminal another process group has.
+TEST(BackgroundTest, AReaderInTheBackgroundIsNotStoppedAndEndsWhenAsked) {
+  int master = -1;
+  int slave = -1;
+  ASSERT_EQ(::openpty(&master, &slave, nullptr, nullptr, nullptr), 0);
+  const pid_t leader = ::fork();
+  if (leader == 0) {
+    ::login_tty(::dup(slave));
+    const pid_t job = ::fork();
+    if (job == 0) {
+      ::setpgid(0, 0);
+      {
+        LineReader reader(
+            {}, [](const std::string&) {}, nullptr);
+      }
+      ::_exit(0);
+    }
+    int status = 0;
+    ::waitpid(job, &status, WUNTRACED);
+    if (WIFSTOPPED(status)) ::kill(job, SIGKILL);
+    ::_exit(WIFEXITED(status) ? 0 : 1);
+  }
+  int status = 0;
+  ::waitpid(leader, &status, 0);
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+  ::close(master);
+  ::close(slave);
 }
 
 TEST_F(TerminalTest, StoppingInTheMiddleOfALineRestoresTheTerminal) {

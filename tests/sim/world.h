@@ -1,0 +1,119 @@
+#ifndef EV_TESTS_SIM_WORLD_H_
+#define EV_TESTS_SIM_WORLD_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "tests/sim/broker.h"
+#include "tests/sim/central_process.h"
+#include "tests/sim/charging_point.h"
+#include "tests/sim/event_loop.h"
+#include "tests/sim/network.h"
+
+namespace ev::sim {
+
+// What happened in one run, so that a run in which nothing did is seen.
+struct Tally {
+  std::int64_t events = 0;
+  std::int64_t asked = 0;
+  std::int64_t tickets = 0;
+  std::int64_t energy_mwh = 0;
+  std::int64_t denials = 0;
+  std::int64_t unconfirmed = 0;
+  std::int64_t expired = 0;
+  std::int64_t recovered = 0;
+  std::int64_t central_crashes = 0;
+  std::int64_t engine_crashes = 0;
+  std::int64_t monitor_crashes = 0;
+  std::int64_t cuts = 0;
+  std::int64_t gaps = 0;
+  std::int64_t duplicates = 0;
+  std::int64_t late_samples = 0;
+  std::int64_t produced = 0;
+  std::int64_t operator_stops = 0;
+  std::int64_t faults = 0;
+  std::int64_t manual = 0;
+  std::int64_t restarted_finals = 0;
+  std::uint64_t digest = 0;  // Of all that was decided: equal for equal seeds.
+
+  void Add(const Tally& other);
+};
+
+// A small network under a storm of failures, and then a calm in which everything must come right: Central's shards,
+// some Engines and Monitors, Kafka, a store, drivers, an operator. One thread, one seed.
+class World {
+ public:
+  explicit World(std::uint64_t seed);
+  ~World();
+
+  void Run();
+
+  const Tally& tally() const { return tally_; }
+  // What is wrong, one sentence each; empty when all promises were kept.
+  const std::vector<std::string>& wrong() const { return wrong_; }
+
+ private:
+  struct Ask {
+    DriverId driver;
+    CpId cp;
+    Target target;
+    SessionId session;     // What it got.
+    bool is_denied = false;  // Before there was a session.
+    bool is_done = false;
+  };
+  enum class Fault {
+    kCutLink,
+    kCutAttach,
+    kCrashCentral,
+    kFailCommit,
+    kCrashMonitor,
+    kCrashEngine,
+    kKafkaAway,
+    kKafkaEmpty,
+    kKafkaExpires,
+    kGroundFault,
+    kUnplug,
+    kOperatorStop,
+    kNetworkStop,
+    kPrice,
+    kManual,
+    kStrangerStops,
+  };
+
+  ChargingPointSim& AnyPoint();
+  void PlanFaults();
+  void DoFault(Fault fault);
+  void PlanDriver(const DriverId& driver);
+  void NewAsk(const DriverId& driver);
+  void Send(const std::string& key, int attempt);
+  void OnStartResult(const std::string& key, const central::CallResult& result);
+  void StopByDriver(const SessionId& session, const DriverId& driver, const CpId& cp, bool is_stranger);
+  void Calm();
+  bool IsQuiet();
+  void Check();
+  void Wrong(std::string what);
+
+  EventLoop loop_;
+  Random random_;
+  Network network_;
+  Broker broker_;
+  std::unique_ptr<CentralProcess> central_;
+  std::vector<std::unique_ptr<ChargingPointSim>> points_;
+  std::map<CpId, int> shard_of_;
+  std::vector<DriverId> drivers_;
+  std::vector<Fault> faults_;  // That this run may have; repeated ones are likelier.
+  Life storm_ = std::make_shared<int>();
+  std::map<std::string, Ask> asks_;
+  std::map<SessionId, std::string> key_of_;
+  std::map<CpId, bool> stopped_;
+  Tally tally_;
+  std::vector<std::string> wrong_;
+};
+
+}  // namespace ev::sim
+
+#endif  // EV_TESTS_SIM_WORLD_H_

@@ -1,0 +1,69 @@
+// The cores of Central, Engine and Monitor in one thread, under a storm of failures: what must be billed is billed.
+//
+//     EV_SIM_SEED=17 replays one run · EV_SIM_SEEDS=2000 runs that many · EV_SIM_FIRST=1000 begins there
+
+#include "tests/sim/world.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <iostream>
+#include <string>
+
+namespace ev::sim {
+namespace {
+
+std::uint64_t FromEnvironment(const char* name, std::uint64_t otherwise) {
+  const char* text = std::getenv(name);
+  return text == nullptr || *text == '\0' ? otherwise : std::stoull(text);
+}
+
+// B65 B15 B5 B12 B13 B57 B53 B59 B60 B76 B91 B94 B99 B100 B115 B121
+TEST(WorldTest, EverySessionThatReceivedEnergyHasExactlyOneTicketWithTheMetersFigureWhateverFails) {
+  const std::uint64_t one = FromEnvironment("EV_SIM_SEED", 0);
+  const std::uint64_t first = one != 0 ? one : FromEnvironment("EV_SIM_FIRST", 1);
+  const std::uint64_t count = one != 0 ? 1 : FromEnvironment("EV_SIM_SEEDS", 200);
+  std::cout << "seeds " << first << " .. " << first + count - 1 << std::endl;
+  Tally sum;
+  int bad = 0;
+  for (std::uint64_t seed = first; seed < first + count; ++seed) {
+    World world(seed);
+    world.Run();
+    sum.Add(world.tally());
+    for (const std::string& wrong : world.wrong()) ADD_FAILURE() << "EV_SIM_SEED=" << seed << ": " << wrong;
+    if (!world.wrong().empty() && ++bad == 5) FAIL() << "five bad seeds are enough";
+  }
+  std::cout << sum.events << " events, " << sum.asked << " requests, " << sum.tickets << " tickets over "
+            << sum.energy_mwh / 1'000'000 << " kWh, " << sum.denials << " denials, " << sum.unconfirmed
+            << " unconfirmed, " << sum.expired << " expired, " << sum.recovered << " recovered\n"
+            << sum.central_crashes << " crashes of Central, " << sum.engine_crashes << " of Engines ("
+            << sum.restarted_finals << " cut charges), " << sum.monitor_crashes << " of Monitors, " << sum.cuts
+            << " cut streams, " << sum.gaps << " gaps\n"
+            << sum.produced << " messages, " << sum.duplicates << " repeats, " << sum.late_samples
+            << " late samples, " << sum.operator_stops << " operator stops, " << sum.faults << " faults, "
+            << sum.manual << " requests at the point" << std::endl;
+  if (count < 100) return;
+  // Something has happened, of every kind.
+  const auto n = static_cast<std::int64_t>(count);
+  EXPECT_GT(sum.tickets, 5 * n);
+  for (const std::int64_t some : {sum.denials, sum.unconfirmed, sum.expired, sum.central_crashes, sum.engine_crashes,
+                                  sum.restarted_finals, sum.monitor_crashes, sum.cuts, sum.gaps, sum.duplicates,
+                                  sum.late_samples, sum.operator_stops, sum.faults, sum.manual}) {
+    EXPECT_GT(some, n / 10);
+  }
+}
+
+// B184
+TEST(WorldTest, TheSameSeedIsTheSameRun) {
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    World one(seed);
+    one.Run();
+    World other(seed);
+    other.Run();
+    EXPECT_EQ(one.tally().digest, other.tally().digest) << "EV_SIM_SEED=" << seed;
+    EXPECT_EQ(one.tally().events, other.tally().events) << "EV_SIM_SEED=" << seed;
+  }
+}
+
+}  // namespace
+}  // namespace ev::sim
