@@ -54,11 +54,14 @@ endfunction()
 
 # Under ThreadSanitizer every program carries the shim for C11 threads, which librdkafka starts.
 option(EV_TSAN "The build is for ThreadSanitizer" OFF)
+if(EV_TSAN)
+  add_library(tsan_c11_threads OBJECT "${PROJECT_SOURCE_DIR}/tests/support/tsan_c11_threads.c")
+endif()
 set(EV_TEST_TIMEOUT_S 120 CACHE STRING "After so many seconds a test has failed")
 function(_ev_configure_program target)
   _ev_configure(${target})
   if(EV_TSAN)
-    target_sources(${target} PRIVATE "${PROJECT_SOURCE_DIR}/tests/support/tsan_c11_threads.c")
+    target_sources(${target} PRIVATE $<TARGET_OBJECTS:tsan_c11_threads>)
   endif()
 endfunction()
 

@@ -54,7 +54,9 @@ void BrokerWatch::Ask() {
     if (answer.ok()) {
       line = state_.OnAnswer(*answer, absl::Now());
       trouble_.clear();
-    } else {
+      silences_ = 0;
+    } else if (!trouble_.empty() || ++silences_ > 1) {
+      // Without a connection that failed, one late answer is no silence yet: the broker may be busy.
       // A refused connection says more than the question that timed out because of it.
       line = state_.OnSilence(trouble_.empty() ? answer.status().message() : absl::string_view(trouble_), absl::Now());
     }
@@ -67,14 +69,14 @@ void BrokerWatch::Ask() {
 
 bool BrokerWatch::WaitForTurn(const std::stop_token& stop) {
   MutexLock lock(mutex_);
-  const bool is_connected = state_.health().connected;
-  // While it is unreachable, every failed attempt to connect is a trouble: only the pause bounds the questions then.
-  if (!is_connected) is_troubled_ = false;
-  absl::Time turn = absl::Now() + (is_connected ? config_.interval : config_.limit / 4);
+  const bool is_answered = state_.health().connected && silences_ == 0;
+  // While there is no answer, every failed attempt to connect is a trouble: only the pause bounds the questions then.
+  if (!is_answered) is_troubled_ = false;
+  absl::Time turn = absl::Now() + (is_answered ? config_.interval : config_.limit / 4);
   while (!stop.stop_requested()) {
-    if (is_connected && std::exchange(is_troubled_, false)) return true;
+    if (is_answered && std::exchange(is_troubled_, false)) return true;
     if (absl::Now() >= turn) {
-      if (!is_connected || !std::exchange(was_heard_, false)) return true;
+      if (!is_answered || !std::exchange(was_heard_, false)) return true;
       turn = absl::Now() + config_.interval;
     }
     wake_.WaitFor(mutex_, turn - absl::Now());

@@ -20,13 +20,15 @@ namespace ev::kafka {
 using HealthCallback = std::function<void(const BackboneHealth&)>;
 
 struct WatchConfig {
-  absl::Duration interval = absl::Seconds(5);  // Between questions while connected and nothing else is heard.
-  absl::Duration limit =
-      absl::Seconds(1);  // For one answer. While there is none, a quarter of it lies between two questions.
+  // Between two questions while connected and nothing else is heard.
+  absl::Duration interval = absl::Seconds(5);
+  // For one answer. After a question without one, a quarter of it passes before the next.
+  absl::Duration limit = absl::Seconds(1);
 };
 
-// Knows whether the brokers answer. Owns one thread that asks; a broker that accepts connections and is silent
-// (suspended) counts as unreachable. Destruction waits for a running question, at most `limit`. Thread-safe.
+// Knows whether the brokers answer. Owns one thread that asks. Unreachable: no answer in time and a connection has
+// failed, or no answer twice in a row (a broker may accept connections and be silent: suspended). Destruction waits for
+// a running question, at most `limit`. Thread-safe.
 class BrokerWatch {
  public:
   // Asks a broker, waiting at most the given time, and returns the cluster's id.
@@ -55,6 +57,7 @@ class BrokerWatch {
   mutable Mutex mutex_;
   CondVar wake_;
   Reachability state_ ABSL_GUARDED_BY(mutex_);
+  int silences_ ABSL_GUARDED_BY(mutex_) = 0;     // Questions without an answer, in a row.
   std::string trouble_ ABSL_GUARDED_BY(mutex_);  // The newest reason since the last answer.
   bool is_troubled_ ABSL_GUARDED_BY(mutex_) = false;
   bool was_heard_ ABSL_GUARDED_BY(mutex_) = false;

@@ -71,7 +71,7 @@ std::optional<int> ParseOptions(int argc, const char* const* argv, Options& opti
       return absl::InvalidArgumentError("--price-default, --price-currency: " + std::string(status.message()));
     }
     if (auto status = ValidateTopics(topics); !status.ok()) return status;
-    if (options.service.grpc_port == 0 && options.service.data_dir.empty()) {
+    if (options.service.grpc_port == 0 && parser.source("data-dir") == config::Source::kDefault) {
       return absl::InvalidArgumentError("--grpc-port 0 wants an explicit --data-dir");
     }
     if (!options.kafka_enabled) return absl::OkStatus();

@@ -18,6 +18,7 @@
 #include "process/version.h"
 #include "rpc/server.h"
 #include "services/driver/adapters/agent.h"
+#include "services/driver/adapters/backbone.h"
 #include "services/driver/adapters/central_client.h"
 #include "services/driver/adapters/console.h"
 #include "services/driver/adapters/driver_service.h"
@@ -38,13 +39,22 @@ int Run(const ev::driver::Options& options, ev::process::StopSignal& stop) {
   const SystemClock clock;
   RandomIdSource ids;
   metrics::Registry registry("ev-driver", process::Version());
-  metrics::Readiness readiness(registry, {driver::Agent::kCondition});
+  metrics::Readiness readiness(registry, {driver::Agent::kCondition, driver::Backbone::kCondition});
 
   auto data = process::DataDir::Open(absl::StrCat(service.data_dir, "/driver-", options.driver.value()));
   if (!data.ok()) return Failed(data.status());
 
   driver::CentralClient central(options.central);
-  driver::Agent agent({}, central, clock, ids, registry, readiness);
+  driver::Agent agent({.asks = options.backbone.has_value()}, central, clock, ids, registry, readiness);
+  std::unique_ptr<driver::Backbone> backbone;
+  if (options.backbone) {
+    auto made = driver::Backbone::Create(
+        *options.backbone, [&agent](driver::Charge charge) { agent.OnNews(std::move(charge)); }, registry, readiness);
+    if (!made.ok()) return Failed(made.status());
+    backbone = *std::move(made);
+  } else {
+    readiness.SetReady(driver::Backbone::kCondition);
+  }
   rpc::LiveStreams streams;
   const auto driver_service =
       driver::MakeDriverService({.default_driver = options.driver, .pause = options.pause}, agent, central, streams);
@@ -72,8 +82,8 @@ int Run(const ev::driver::Options& options, ev::process::StopSignal& stop) {
                            .pause = options.pause,
                            .charge_limit = options.charge_timeout},
                           agent, central, printer, [&stop] { stop.RequestStop("nothing left to do"); });
-  std::unique_ptr<process::LineReader> prompt;
   console.Begin();
+  std::unique_ptr<process::LineReader> prompt;
   if (is_interactive) console.Greet();
   if (options.requests) {
     console.RunRequests(*options.requests);
@@ -89,6 +99,7 @@ int Run(const ev::driver::Options& options, ev::process::StopSignal& stop) {
   readiness.Stop();
   console.Stop();
   prompt.reset();
+  backbone.reset();
   (*server)->Drain(service.shutdown_timeout / 2);
   agent.Shutdown();
   log::Info("stopped");

@@ -1,5 +1,7 @@
 #include "services/driver/options.h"
 
+#include <map>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -34,7 +36,25 @@ std::optional<int> ParseOptions(int argc, const char* const* argv, Options& opti
   parser.Add("live-interval", &options.live_interval, "Between lines of live figures; 0: none")
       .Range(absl::ZeroDuration(), absl::Hours(1));
 
+  parser.Group("Kafka");
+  bool kafka_enabled = true;
+  BackboneConfig backbone{.kafka = {.brokers = "", .client_id = "ev-driver"}};
+  std::map<std::string, std::string> settings;
+  parser.Add("kafka-enabled", &kafka_enabled, "Off: sessions are followed by a stream from Central");
+  parser.Add("kafka-brokers", &backbone.kafka.brokers,
+             "Brokers, host:port, separated by commas; empty: a stream from Central");
+  parser.Add("kafka-config", &settings, "Any librdkafka setting, key=value; may be repeated");
+  parser.Add("topic-status-updates", &backbone.topic, "Where Central tells drivers").Required();
+
+  parser.Positional("kafka-brokers");
+  parser.Positional("driver-id");
   parser.AtEnd([&]() -> absl::Status {
+    if (kafka_enabled && !backbone.kafka.brokers.empty()) {
+      for (const auto& setting : settings) backbone.kafka.extra.push_back(setting);
+      if (auto status = kafka::ValidateKafkaConfig(backbone.kafka); !status.ok()) return status;
+      backbone.group_id = absl::StrCat("driver_", driver, "_consumer_group");
+      options.backbone = backbone;
+    }
     auto parsed = ParseDriverId(driver);
     if (!parsed.ok()) return absl::InvalidArgumentError(absl::StrCat("--driver-id: ", parsed.status().message()));
     options.driver = *std::move(parsed);

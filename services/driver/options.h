@@ -8,6 +8,7 @@
 #include "absl/time/time.h"
 #include "config/service_options.h"
 #include "domain/ids.h"
+#include "services/driver/adapters/backbone.h"
 #include "services/driver/adapters/central_client.h"
 
 namespace ev::driver {
@@ -17,6 +18,7 @@ struct Options {
   config::ServiceOptions service{.grpc_port = 50054, .http_port = 9467};
   CentralClientOptions central;
   DriverId driver{"driver_001"};
+  std::optional<BackboneConfig> backbone;     // Set: sessions are followed through Kafka.
   std::optional<std::vector<CpId>> requests;  // From a file, instead of commands.
   absl::Duration pause = absl::Seconds(4);
   absl::Duration charge_timeout = absl::InfiniteDuration();

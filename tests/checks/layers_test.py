@@ -9,11 +9,16 @@ PROJECT = pathlib.Path(__file__).parent / "layers"
 
 
 class LayersTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        # One for all cases: looking at the compiler is what takes time.
+        cls.build = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(cls.build.cleanup)
+
     def configure(self, case):
-        with tempfile.TemporaryDirectory() as build:
-            command = ["cmake", "-S", PROJECT, "-B", build, f"-DCASE={case}"]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            return done.returncode, " ".join((done.stdout + done.stderr).split())
+        command = ["cmake", "-S", PROJECT, "-B", self.build.name, f"-DCASE={case}"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        return done.returncode, " ".join((done.stdout + done.stderr).split())
 
     def assert_fails(self, case, message):
         code, output = self.configure(case)

@@ -52,7 +52,8 @@ class Kafka:
 
     def tool(self, *arguments, check=True, timeout=180):
         command = [str(ROOT / "tools/kafka"), "--port", str(self.port), "--dir", self.dir, *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=check, timeout=timeout)
+        # The console consumer prints bodies as they are: no text.
+        return subprocess.run(command, capture_output=True, text=True, errors="replace", check=check, timeout=timeout)
 
     def start(self):
         self.tool("start")

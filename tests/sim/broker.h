@@ -9,8 +9,8 @@
 
 namespace ev::sim {
 
-// Kafka as the facts see it: per partition an ordered log, no order between partitions or topics. It can be away, forget
-// its oldest messages, and come back empty.
+// Kafka as the facts see it: per partition an ordered log, no order between partitions or topics. It can be away,
+// forget its oldest messages, and come back empty.
 class Broker {
  public:
   enum Topic { kData = 0, kComplete = 1 };
@@ -30,7 +30,9 @@ class Broker {
   bool is_up = true;
   int cluster = 1;
 
-  static const char* Name(Topic topic) { return topic == kData ? "charging_session_data" : "charging_session_complete"; }
+  static const char* Name(Topic topic) {
+    return topic == kData ? "charging_session_data" : "charging_session_complete";
+  }
   Log& log(Topic topic, int partition) { return logs_[topic][static_cast<std::size_t>(partition)]; }
 
   void Append(int partition, const Fact& fact) {

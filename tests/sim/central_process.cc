@@ -49,15 +49,14 @@ void CentralProcess::Start() {
   run_->ids.emplace(random_.Next());
   run_->effects.resize(states->size());
   for (store::ShardState& state : *states) {
-    run_->shards.push_back(
-        std::make_unique<Shard>(options_.shard, std::move(state), store_.incarnation(), *run_->ids));
+    run_->shards.push_back(std::make_unique<Shard>(options_.shard, std::move(state), store_.incarnation(), *run_->ids));
   }
   const std::string known = store_.KafkaClusterId().value();
   run_->cluster = known.empty() ? 0 : std::stoi(known);
   for (Broker::Topic topic : {Broker::kData, Broker::kComplete}) {
     for (int partition = 0; partition < options_.shards; ++partition) {
-      run_->positions[{topic, partition}] = run_->shards[static_cast<std::size_t>(partition)]->next_offset(
-          Broker::Name(topic), partition);
+      run_->positions[{topic, partition}] =
+          run_->shards[static_cast<std::size_t>(partition)]->next_offset(Broker::Name(topic), partition);
       loop_.Every(
           run_->life, [this] { return random_.Between(absl::Milliseconds(50), absl::Milliseconds(400)); },
           [this, topic, partition] { Consume(topic, partition); });
@@ -78,7 +77,7 @@ void CentralProcess::Crash() {
   AddCounters();
   const std::unique_ptr<Run> dead = std::move(run_);
   // A commit under way: the disk has it, or not.
-  if (!dead->in_flight.empty() && random_.Chance(50)) store_.Commit(dead->in_flight);
+  if (!dead->in_flight.empty() && random_.Chance(50)) Write(dead->in_flight);
   for (auto& [id, link] : dead->links) {
     if (random_.Chance(80)) link->stream->ServerDied();
   }
@@ -153,37 +152,42 @@ void CentralProcess::PlanCommit() {
 }
 
 void CentralProcess::BeginCommit() {
-  std::vector<Shard::Batch> batches;
   std::vector<Effects> effects;
   for (std::size_t i = 0; i < run_->shards.size(); ++i) {
-    batches.push_back(run_->shards[i]->TakeBatch());
-    run_->in_flight.push_back(batches.back().rows);
+    run_->in_flight.push_back(run_->shards[i]->TakeBatch());
     effects.push_back(std::exchange(run_->effects[i], {}));
   }
   loop_.After(run_->life, random_.Between(absl::Milliseconds(1), absl::Milliseconds(50)),
-              [this, batches = std::move(batches), effects = std::move(effects)]() mutable {
-                EndCommit(std::move(batches), std::move(effects));
-              });
+              [this, effects = std::move(effects)]() mutable { EndCommit(std::move(effects)); });
 }
 
-void CentralProcess::EndCommit(std::vector<Shard::Batch> batches, std::vector<Effects> effects) {
-  const std::vector<absl::Status> statuses = store_.Commit(std::exchange(run_->in_flight, {}));
-  for (const absl::Status& status : statuses) {
-    if (status.ok()) continue;
-    if (!absl::IsUnknown(status)) ++refused_commits;
-    return Crash();
-  }
-  ++commits;
-  run_->is_committing = false;
-  const Life life = run_->life;
+// The rows, and with them what waits in the outbox.
+std::vector<absl::Status> CentralProcess::Write(const std::vector<Shard::Batch>& batches) {
+  std::vector<store::ShardBatch> rows;
+  for (const Shard::Batch& batch : batches) rows.push_back(batch.rows);
+  const std::vector<absl::Status> statuses = store_.Commit(rows);
   for (std::size_t i = 0; i < batches.size(); ++i) {
-    run_->shards[i]->OnDurable(batches[i].version);
+    const bool is_written = statuses[i].ok() || (absl::IsUnknown(statuses[i]) && is_next_written_);
+    if (!is_written) continue;
     for (const central::OutboxItem& item : batches[i].outbox) {
       if (const auto* update = std::get_if<central::StatusUpdate>(&item)) told_.updates.push_back(*update);
       if (const auto* letter = std::get_if<central::DeadLetter>(&item)) told_.dead_letters.push_back(*letter);
       if (const auto* alert = std::get_if<central::Alert>(&item)) told_.alerts.push_back(*alert);
     }
   }
+  return statuses;
+}
+
+void CentralProcess::EndCommit(std::vector<Effects> effects) {
+  const std::vector<Shard::Batch> batches = std::exchange(run_->in_flight, {});
+  for (const absl::Status& status : Write(batches)) {
+    if (status.ok()) continue;
+    if (!absl::IsUnknown(status)) ++refused_commits;
+    return Crash();
+  }
+  ++commits;
+  run_->is_committing = false;
+  for (std::size_t i = 0; i < batches.size(); ++i) run_->shards[i]->OnDurable(batches[i].version);
   for (std::size_t i = 0; i < effects.size(); ++i) {
     for (const central::Effect& effect : effects[i]) Deliver(static_cast<int>(i), effect);
   }
@@ -231,9 +235,8 @@ void CentralProcess::LinkGone(std::int64_t id) {
   const LinkHandle link = it->second;
   run_->links.erase(it);
   if (link->epoch == LinkEpoch()) return;
-  Apply(shard_of_(link->cp), {}, [&](Shard& core, const Moment& now, Effects& out) {
-    core.OnLinkClosed(now, link->cp, link->epoch, out);
-  });
+  Apply(shard_of_(link->cp), {},
+        [&](Shard& core, const Moment& now, Effects& out) { core.OnLinkClosed(now, link->cp, link->epoch, out); });
 }
 
 void CentralProcess::Accept(const central::LinkAccepted& accepted) {

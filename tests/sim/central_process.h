@@ -48,7 +48,10 @@ class CentralProcess {
   void Crash();
   bool is_up() const { return run_ != nullptr; }
   // The next commit's outcome is unknown to Central, which ends with it.
-  void FailNextCommit(bool written) { store_.FailNextCommit(written); }
+  void FailNextCommit(bool written) {
+    is_next_written_ = written;
+    store_.FailNextCommit(written);
+  }
 
   // A Monitor's stream. Its messages are to be sent with the methods below.
   struct Link {
@@ -90,21 +93,22 @@ class CentralProcess {
     std::optional<RandomIdSource> ids;
     std::vector<std::unique_ptr<central::Shard>> shards;
     std::vector<central::Effects> effects;
-    std::map<std::int64_t, LinkHandle> links;     // By StreamId.
-    std::map<CpId, std::int64_t> newest;          // Accepted.
+    std::map<std::int64_t, LinkHandle> links;  // By StreamId.
+    std::map<CpId, std::int64_t> newest;       // Accepted.
     std::map<central::CallId, OnResult> calls;
     std::map<std::pair<int, int>, std::optional<std::int64_t>> positions;  // By topic and partition.
     int cluster = 0;
     std::int64_t last_id = 0;
     bool is_committing = false;
-    std::vector<store::ShardBatch> in_flight;
+    std::vector<central::Shard::Batch> in_flight;
   };
   using Input = std::function<void(central::Shard&, const Moment&, central::Effects&)>;
 
   void Apply(int shard, const central::RowKeys& rows, const Input& input);
   void PlanCommit();
   void BeginCommit();
-  void EndCommit(std::vector<central::Shard::Batch> batches, std::vector<central::Effects> effects);
+  void EndCommit(std::vector<central::Effects> effects);
+  std::vector<absl::Status> Write(const std::vector<central::Shard::Batch>& batches);
   void Deliver(int shard, const central::Effect& effect);
   void Accept(const central::LinkAccepted& accepted);
   bool Send(const central::LinkMessage& message);
@@ -120,6 +124,7 @@ class CentralProcess {
   Broker& broker_;
   const std::function<int(const CpId&)> shard_of_;
   store::InMemoryStore store_;
+  bool is_next_written_ = false;
   Told told_;
   central::ShardCounters past_;
   std::unique_ptr<Run> run_;

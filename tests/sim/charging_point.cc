@@ -31,7 +31,8 @@ void ChargingPointSim::StartEngine() {
   engine_->clock.emplace(loop_, random_);
   engine_->ids.emplace(random_.Next());
   engine_->core.emplace(options_.engine, disk_.Load().value(), meter_.Read(), engine_->clock->Now(), *engine_->ids);
-  loop_.Every(engine_->life, [] { return kTick; }, [this] { TickEngine(); });
+  loop_.Every(
+      engine_->life, [] { return kTick; }, [this] { TickEngine(); });
   loop_.Every(
       engine_->life, [this] { return random_.Between(absl::Milliseconds(50), absl::Milliseconds(200)); },
       [this] { Pump(); });
@@ -248,8 +249,9 @@ void ChargingPointSim::StartMonitor() {
   monitor_ = std::make_unique<MonitorRun>();
   monitor_->clock.emplace(loop_, random_);
   monitor_->core.emplace(monitor::MonitorOptions{.cp = options_.cp}, monitor_->clock->Now(), random_.Next());
-  loop_.Every(monitor_->life, [] { return kTick; },
-              [this] { ApplyMonitor([](monitor::Monitor& core, Moment now) { core.Tick(now); }); });
+  loop_.Every(
+      monitor_->life, [] { return kTick; },
+      [this] { ApplyMonitor([](monitor::Monitor& core, Moment now) { core.Tick(now); }); });
 }
 
 void ChargingPointSim::CrashMonitor() {
@@ -287,8 +289,8 @@ void ChargingPointSim::Do(const monitor::Effect& effect) {
     if (is_current(beat->link)) central_.Beat(monitor_->link, beat->health, beat->report);
   } else if (const auto* answer = std::get_if<monitor::SendAnswer>(&effect)) {
     if (!is_current(answer->link)) return;
-    const bool not_sent = answer->undelivered == monitor::Undelivered::kNotSent ||
-                          answer->undelivered == monitor::Undelivered::kExpired;
+    const bool not_sent =
+        answer->undelivered == monitor::Undelivered::kNotSent || answer->undelivered == monitor::Undelivered::kExpired;
     if (not_sent) {
       central_.NotDelivered(monitor_->link, {.id = answer->answer.id, .deadline = {}, .body = CancelGrant{}});
     } else {
@@ -339,9 +341,10 @@ void ChargingPointSim::DoDial(const monitor::Dial& dial) {
   };
   auto link = std::make_shared<CentralProcess::Link>();
   link->cp = options_.cp;
-  link->stream = std::make_shared<Stream>(
-      network_, monitor_->life,
-      apply([id](monitor::Monitor& core, const absl::Status& status, Moment now) { core.LinkClosed(id, status, now); }));
+  link->stream = std::make_shared<Stream>(network_, monitor_->life,
+                                          apply([id](monitor::Monitor& core, const absl::Status& status, Moment now) {
+                                            core.LinkClosed(id, status, now);
+                                          }));
   link->down = {
       .welcome = apply([id](monitor::Monitor& core, LinkEpoch epoch, Moment now) { core.Welcomed(id, epoch, now); }),
       .beat = apply([id](monitor::Monitor& core, Moment now) { core.CentralBeat(id, now); }),
@@ -373,9 +376,10 @@ void ChargingPointSim::DoDial(const monitor::Dial& dial) {
 void ChargingPointSim::DoOpenAttach(const monitor::OpenAttach& open) {
   auto attach = std::make_shared<AttachStream>();
   attach->id = open.attach;
-  attach->stream = std::make_shared<Stream>(network_, monitor_->life, [this, id = open.attach](const absl::Status& status) {
-    ApplyMonitor([&](monitor::Monitor& core, Moment now) { core.AttachClosed(id, status, now); });
-  });
+  attach->stream =
+      std::make_shared<Stream>(network_, monitor_->life, [this, id = open.attach](const absl::Status& status) {
+        ApplyMonitor([&](monitor::Monitor& core, Moment now) { core.AttachClosed(id, status, now); });
+      });
   monitor_->attach = attach;
   if (engine_ == nullptr) return attach->stream->ServerDied();
   engine_->attached.push_back(attach);
@@ -385,7 +389,8 @@ void ChargingPointSim::DoOpenAttach(const monitor::OpenAttach& open) {
 
 void ChargingPointSim::DoForward(const monitor::Forward& forward) {
   const CommandId id = forward.command.id;
-  const auto done = [this, id, alive = std::weak_ptr<int>(monitor_->life)](const absl::StatusOr<CommandAnswer>& answer) {
+  const auto done = [this, id,
+                     alive = std::weak_ptr<int>(monitor_->life)](const absl::StatusOr<CommandAnswer>& answer) {
     if (alive.expired()) return;
     ApplyMonitor([&](monitor::Monitor& core, Moment now) { core.CommandDone(id, answer, now); });
   };

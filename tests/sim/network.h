@@ -71,10 +71,9 @@ class Stream : public std::enable_shared_from_this<Stream> {
   void Send(const End& from, End& to, std::function<void()> deliver) {
     if (!from.is_open || is_cut_) return;
     to.last = std::max(to.last, network_.loop.now() + network_.Delay());
-    network_.loop.After(to.last - network_.loop.now(),
-                        [self = shared_from_this(), &to, deliver = std::move(deliver)] {
-                          if (!self->is_cut_ && to.is_open && !to.life.expired()) deliver();
-                        });
+    network_.loop.After(to.last - network_.loop.now(), [self = shared_from_this(), &to, deliver = std::move(deliver)] {
+      if (!self->is_cut_ && to.is_open && !to.life.expired()) deliver();
+    });
   }
   void Close(End& from, End& to, const absl::Status& status) {
     if (!std::exchange(from.is_open, false)) return;

@@ -15,7 +15,9 @@ constexpr absl::Duration kQuietCheck = absl::Seconds(1);
 void Mix(std::uint64_t& digest, absl::string_view text) {
   for (char c : text) digest = (digest ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
 }
-void Mix(std::uint64_t& digest, std::int64_t number) { Mix(digest, absl::StrCat(number, "|")); }
+void Mix(std::uint64_t& digest, std::int64_t number) {
+  Mix(digest, absl::StrCat(number, "|"));
+}
 
 }  // namespace
 
@@ -62,8 +64,7 @@ World::World(std::uint64_t seed)
     options.engine.plugs_in_by_itself = !random_.Chance(20);
     options.journal_capacity = random_.Of<std::int64_t>({12, 60, 1000});
     shard_of_[options.cp] = options.partition;
-    points_.push_back(
-        std::make_unique<ChargingPointSim>(options, loop_, random_, network_, broker_, *central_));
+    points_.push_back(std::make_unique<ChargingPointSim>(options, loop_, random_, network_, broker_, *central_));
   }
   const std::int64_t drivers = 1 + random_.Below(4);
   for (int i = 0; i < drivers; ++i) drivers_.push_back(DriverId(absl::StrCat("driver_", i)));
@@ -101,7 +102,9 @@ ChargingPointSim& World::AnyPoint() {
   return *points_[static_cast<std::size_t>(random_.Below(static_cast<std::int64_t>(points_.size())))];
 }
 
-void World::Wrong(std::string what) { wrong_.push_back(std::move(what)); }
+void World::Wrong(std::string what) {
+  wrong_.push_back(std::move(what));
+}
 
 // --- failures --------------------------------------------------------------------------------------------------------
 
@@ -196,15 +199,12 @@ void World::Send(const std::string& key, int attempt) {
   for (int i = 0; i < times; ++i) {
     loop_.After(network_.Delay(), [this, key] {
       const Ask& asked = asks_[key];
-      central_->Start({.request_key = key,
-                       .fingerprint = "same",
-                       .driver = asked.driver,
-                       .cp = asked.cp,
-                       .target = asked.target},
-                      [this, key](const central::CallResult& result) {
-                        if (network_.Loses()) return;
-                        loop_.After(network_.Delay(), [this, key, result] { OnStartResult(key, result); });
-                      });
+      central_->Start(
+          {.request_key = key, .fingerprint = "same", .driver = asked.driver, .cp = asked.cp, .target = asked.target},
+          [this, key](const central::CallResult& result) {
+            if (network_.Loses()) return;
+            loop_.After(network_.Delay(), [this, key, result] { OnStartResult(key, result); });
+          });
     });
   }
   loop_.After(random_.Between(absl::Seconds(3), absl::Seconds(6)), [this, key, attempt] { Send(key, attempt + 1); });
@@ -277,9 +277,9 @@ bool World::IsQuiet() {
     if (!point->has_engine() || point->disk().Stats().starts_and_finals > 0) return false;
   }
   const auto views = central_->Points();
-  return views.size() == points_.size() &&
-         std::all_of(views.begin(), views.end(),
-                     [](const central::PointView& view) { return view.state == PointState::kAvailable; });
+  return views.size() == points_.size() && std::all_of(views.begin(), views.end(), [](const central::PointView& view) {
+           return view.state == PointState::kAvailable;
+         });
 }
 
 void World::Check() {
@@ -333,10 +333,11 @@ void World::Check() {
       }
       if (final->second.end_reason == EndReason::kEngineRestarted) ++tally_.restarted_finals;
       if (final->second.energy_mwh != received) {
-        Wrong(absl::StrCat(who, ": the vehicle received ", received, " mWh, the final says ",
-                           final->second.energy_mwh));
+        Wrong(
+            absl::StrCat(who, ": the vehicle received ", received, " mWh, the final says ", final->second.energy_mwh));
       }
-      if (const auto* energy = std::get_if<EnergyTarget>(&start.grant.target); energy && received > energy->energy_mwh) {
+      if (const auto* energy = std::get_if<EnergyTarget>(&start.grant.target);
+          energy && received > energy->energy_mwh) {
         Wrong(absl::StrCat(who, " exceeded its energy target"));
       }
       if (const auto* amount = std::get_if<AmountTarget>(&start.grant.target);
@@ -379,13 +380,15 @@ void World::Check() {
   open.states = {SessionState::kRequested, SessionState::kUnconfirmed, SessionState::kGranted, SessionState::kCharging,
                  SessionState::kAwaitingFinal};
   open.page_size = 1000;
-  for (const Session& session : store.ListSessions(open)->items) {
+  const auto still_open = store.ListSessions(open);
+  for (const Session& session : still_open->items) {
     Wrong(absl::StrCat("session ", session.id.value(), " is still ", Name(session.state)));
   }
   store::SessionFilter expired;
   expired.states = {SessionState::kExpired};
   expired.page_size = 1000;
-  tally_.expired += static_cast<std::int64_t>(store.ListSessions(expired)->items.size());
+  const auto unused = store.ListSessions(expired);
+  tally_.expired += static_cast<std::int64_t>(unused->items.size());
   for (const central::PointView& view : central_->Points()) {
     if (view.state != PointState::kAvailable) {
       Wrong(absl::StrCat(view.record.id.value(), " is ", Name(view.state), " in the calm, ", view.fault));

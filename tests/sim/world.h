@@ -61,7 +61,7 @@ class World {
     DriverId driver;
     CpId cp;
     Target target;
-    SessionId session;     // What it got.
+    SessionId session;       // What it got.
     bool is_denied = false;  // Before there was a session.
     bool is_done = false;
   };

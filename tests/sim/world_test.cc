@@ -39,9 +39,9 @@ TEST(WorldTest, EverySessionThatReceivedEnergyHasExactlyOneTicketWithTheMetersFi
             << sum.central_crashes << " crashes of Central, " << sum.engine_crashes << " of Engines ("
             << sum.restarted_finals << " cut charges), " << sum.monitor_crashes << " of Monitors, " << sum.cuts
             << " cut streams, " << sum.gaps << " gaps\n"
-            << sum.produced << " messages, " << sum.duplicates << " repeats, " << sum.late_samples
-            << " late samples, " << sum.operator_stops << " operator stops, " << sum.faults << " faults, "
-            << sum.manual << " requests at the point" << std::endl;
+            << sum.produced << " messages, " << sum.duplicates << " repeats, " << sum.late_samples << " late samples, "
+            << sum.operator_stops << " operator stops, " << sum.faults << " faults, " << sum.manual
+            << " requests at the point" << std::endl;
   if (count < 100) return;
   // Something has happened, of every kind.
   const auto n = static_cast<std::int64_t>(count);

@@ -39,8 +39,8 @@ absl::StatusOr<CreateRequest> Read(const pb::CreateChargingPointRequest& request
                                      CheckText("request_id", request.request_id(), kMaxRequestIdBytes)}) {
     if (!status.ok()) return status;
   }
-  CreateRequest read{
-      .call = {.cp = *cp, .location = point.location(), .site = point.site(), .price = std::nullopt}, .tag = {}};
+  CreateRequest read{.call = {.cp = *cp, .location = point.location(), .site = point.site(), .price = std::nullopt},
+                     .tag = {}};
   std::string price;
   if (point.has_price()) {
     auto given = ReadPrice("charging_point.price", point.price());
@@ -307,7 +307,9 @@ class ChargingPointServiceImpl final : public pb::ChargingPointService::Callback
         [&](Shard& shard, const Moment& now, const CallId& id, Effects& out) {
           Once(
               shard, now, id, tag, out, [&] { shard.DeletePoint(now, {.call = id, .cp = *cp}, out); },
-              [&] { out.push_back(Reply{id, Done{}}); });
+              [&] {
+                out.push_back(Reply{id, Done{}});
+              });
         },
         [](const CallResult& result) -> absl::StatusOr<Empty> {
           auto done = ResultAs<Done>(result);

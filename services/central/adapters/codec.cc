@@ -48,14 +48,18 @@ Wire Cast(Domain value) {
   return static_cast<Wire>(static_cast<int>(value));
 }
 
-bool IsFinite(absl::Time time) { return time != absl::InfinitePast() && time != absl::InfiniteFuture(); }
+bool IsFinite(absl::Time time) {
+  return time != absl::InfinitePast() && time != absl::InfiniteFuture();
+}
 
 void PutRevision(const Revision& from, common::Revision* to) {
   to->set_incarnation(from.incarnation);
   to->set_counter(from.counter);
 }
 
-bool HasTarget(const Target& target) { return !std::holds_alternative<std::monostate>(target); }
+bool HasTarget(const Target& target) {
+  return !std::holds_alternative<std::monostate>(target);
+}
 
 void PutConnection(const PointView& view, pb::PointConnection* to) {
   to->set_connected(view.state != PointState::kDisconnected);
@@ -75,9 +79,13 @@ void PutConnection(const PointView& view, pb::PointConnection* to) {
 
 // --- down the link ---
 
-void Put(const CentralBeat&, pb::LinkDown* to) { to->mutable_beat(); }
+void Put(const CentralBeat&, pb::LinkDown* to) {
+  to->mutable_beat();
+}
 
-void Put(const Configuration& from, pb::LinkDown* to) { *to->mutable_configuration() = wire::ToProto(from); }
+void Put(const Configuration& from, pb::LinkDown* to) {
+  *to->mutable_configuration() = wire::ToProto(from);
+}
 
 void Put(const PrepareSession& from, pb::Command* to) {
   *to->mutable_prepare_session()->mutable_grant() = wire::ToProto(from.grant);
@@ -99,7 +107,9 @@ void Put(const Command& from, pb::LinkDown* to) {
   std::visit([&](const auto& body) { Put(body, command); }, from.body);
 }
 
-void Put(const Settlement& from, pb::LinkDown* to) { *to->mutable_settlement() = wire::ToProto(from); }
+void Put(const Settlement& from, pb::LinkDown* to) {
+  *to->mutable_settlement() = wire::ToProto(from);
+}
 
 absl::StatusCode CodeOf(DenialReason reason) {
   switch (reason) {
@@ -338,8 +348,7 @@ absl::Status ToStatus(const Failure& failure) {
   if (!failure.field.empty()) {
     detail.fields.push_back({.field = failure.field, .description = std::string(failure.status.message())});
   }
-  const absl::StatusCode code =
-      failure.denial == DenialReason::kNone ? failure.status.code() : CodeOf(failure.denial);
+  const absl::StatusCode code = failure.denial == DenialReason::kNone ? failure.status.code() : CodeOf(failure.denial);
   return WithDetail(absl::Status(code, failure.status.message()), detail);
 }
 
@@ -428,10 +437,8 @@ absl::StatusOr<PointRequest> FromProto(const common::SessionRequest& from) {
   if (!target.ok()) return target.status();
   auto waited = ReadWait("session_request.waited", from.waited());
   if (!waited.ok()) return waited.status();
-  return PointRequest{.request_id = from.request_id(),
-                      .driver = *std::move(driver),
-                      .target = *std::move(target),
-                      .waited = *waited};
+  return PointRequest{
+      .request_id = from.request_id(), .driver = *std::move(driver), .target = *std::move(target), .waited = *waited};
 }
 
 }  // namespace ev::central

@@ -24,7 +24,9 @@ namespace {
 namespace pb = evcharging::central::v1;
 namespace common = evcharging::common::v1;
 
-absl::Status Refusal(absl::Status status, absl::string_view reason) { return WithReason(std::move(status), reason); }
+absl::Status Refusal(absl::Status status, absl::string_view reason) {
+  return WithReason(std::move(status), reason);
+}
 
 // Nothing that is said to a charging point is a denial unless Central means it.
 common::Denial DenialOf(const Failure& failure) {
@@ -51,11 +53,10 @@ class LinkHub::Impl final : public pb::LinkService::CallbackService {
       is_full = links_.size() >= options_.max_links;
     }
     const StreamId id = link->id;
-    const auto stream = Stream::Make(streams_, options_.bound,
-                                     {.on_message = [this, id](Stream& from, const pb::LinkUp& up) {
-                                        OnMessage(id, from, up);
-                                      },
-                                      .on_closed = [this, id] { OnClosed(id); }});
+    const auto stream =
+        Stream::Make(streams_, options_.bound,
+                     {.on_message = [this, id](Stream& from, const pb::LinkUp& up) { OnMessage(id, from, up); },
+                      .on_closed = [this, id] { OnClosed(id); }});
     if (is_full) {
       stream->Close(Refusal(absl::ResourceExhaustedError("too many links"), "OVERLOADED"));
       return stream.get();
@@ -261,14 +262,15 @@ class LinkHub::Impl final : public pb::LinkService::CallbackService {
       Answer(stream, from.request_id(), Failure{.status = request.status()});
       return absl::OkStatus();
     }
-    StartCall call{.call = {},
-                   .request_key = RequestKey(request->driver.value(), "SessionRequest", cp.value(), request->request_id),
-                   .fingerprint = Fingerprint(request->target),
-                   .driver = request->driver,
-                   .cp = cp,
-                   .target = request->target,
-                   .waited = request->waited,
-                   .manual = true};
+    StartCall call{
+        .call = {},
+        .request_key = RequestKey(request->driver.value(), "SessionRequest", cp.value(), request->request_id),
+        .fingerprint = Fingerprint(request->target),
+        .driver = request->driver,
+        .cp = cp,
+        .target = request->target,
+        .waited = request->waited,
+        .manual = true};
     call.call = host_.Await([this, id, request_id = request->request_id](const CallResult& result) {
       std::shared_ptr<Stream> still_there;
       {
@@ -280,9 +282,9 @@ class LinkHub::Impl final : public pb::LinkService::CallbackService {
     });
     RowKeys rows;
     rows.requests.push_back(call.request_key);
-    const absl::Status applied = host_.Apply(
-        host_.ShardOf(cp), rows,
-        [&](Shard& shard, const Moment& now, Effects& out) { shard.StartSession(now, call, out); });
+    const absl::Status applied =
+        host_.Apply(host_.ShardOf(cp), rows,
+                    [&](Shard& shard, const Moment& now, Effects& out) { shard.StartSession(now, call, out); });
     if (!applied.ok()) host_.Forget(call.call);  // No answer: it is asked again.
     return absl::OkStatus();
   }
@@ -347,11 +349,21 @@ LinkHub::LinkHub(LinkOptions options, ShardHost& host, const Clock& clock, rpc::
 
 LinkHub::~LinkHub() = default;
 
-grpc::Service& LinkHub::service() { return *impl_; }
-void LinkHub::Accept(const LinkAccepted& accepted) { impl_->Accept(accepted); }
-void LinkHub::Refuse(const LinkRefused& refused) { impl_->Refuse(refused); }
-bool LinkHub::Send(const LinkMessage& message) { return impl_->Send(message); }
-std::size_t LinkHub::size() const { return impl_->size(); }
+grpc::Service& LinkHub::service() {
+  return *impl_;
+}
+void LinkHub::Accept(const LinkAccepted& accepted) {
+  impl_->Accept(accepted);
+}
+void LinkHub::Refuse(const LinkRefused& refused) {
+  impl_->Refuse(refused);
+}
+bool LinkHub::Send(const LinkMessage& message) {
+  return impl_->Send(message);
+}
+std::size_t LinkHub::size() const {
+  return impl_->size();
+}
 
 void LinkHub::HelloLoop(const std::stop_token& stop) {
   Mutex mutex;

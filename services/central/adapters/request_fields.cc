@@ -49,7 +49,9 @@ absl::StatusOr<Enum> ReadEnum(absl::string_view field, int value, int count) {
   return static_cast<Enum>(value);
 }
 
-std::string Sized(absl::string_view part) { return absl::StrCat(part.size(), ":", part, "|"); }
+std::string Sized(absl::string_view part) {
+  return absl::StrCat(part.size(), ":", part, "|");
+}
 
 }  // namespace
 

@@ -32,7 +32,9 @@ void PutPart(const PartStatus& from, pb::ComponentHealth* to) {
 
 // OFF was asked for, so it is no fault.
 bool IsWorse(const PartStatus& a, const PartStatus& b) {
-  const auto rank = [](const PartStatus& part) { return part.health == PartHealth::kOff ? PartHealth::kOk : part.health; };
+  const auto rank = [](const PartStatus& part) {
+    return part.health == PartHealth::kOff ? PartHealth::kOk : part.health;
+  };
   return rank(a) > rank(b);
 }
 

@@ -139,15 +139,16 @@ class SessionServiceImpl final : public pb::SessionService::CallbackService {
 
   ServerUnaryReactor* StopSession(CallbackServerContext*, const pb::StopSessionRequest* request,
                                   pb::Session* response) override {
-    return AskAbout(Read(*request), response,
-                    [](const SessionRequest& read, Shard& shard, const Moment& now, const CallId& id, Effects& out) {
-                      const auto stop = [&] {
-                        shard.StopSession(now, {.call = id, .session = read.id, .driver = read.driver}, out);
-                      };
-                      Once(shard, now, id, read.tag, out, stop, stop);
-                    },
-                    // It came to its end before: that is what was asked for.
-                    [](const Failure& failure) { return failure.reason == "SESSION_NOT_OPEN"; });
+    return AskAbout(
+        Read(*request), response,
+        [](const SessionRequest& read, Shard& shard, const Moment& now, const CallId& id, Effects& out) {
+          const auto stop = [&] {
+            shard.StopSession(now, {.call = id, .session = read.id, .driver = read.driver}, out);
+          };
+          Once(shard, now, id, read.tag, out, stop, stop);
+        },
+        // It came to its end before: that is what was asked for.
+        [](const Failure& failure) { return failure.reason == "SESSION_NOT_OPEN"; });
   }
 
   ServerUnaryReactor* WriteOffSession(CallbackServerContext*, const pb::WriteOffSessionRequest* request,
@@ -155,13 +156,14 @@ class SessionServiceImpl final : public pb::SessionService::CallbackService {
     log::Info("write-off asked for", {{"session_id", request->session_id()},
                                       {"requested_by", request->requested_by()},
                                       {"reason", request->reason()}});
-    return AskAbout(Read(*request), response,
-                    [](const SessionRequest& read, Shard& shard, const Moment& now, const CallId& id, Effects& out) {
-                      Once(
-                          shard, now, id, read.tag, out, [&] { shard.WriteOffSession(now, id, read.id, out); },
-                          [&] { shard.GetSession(id, read.id, out); });
-                    },
-                    [](const Failure&) { return false; });
+    return AskAbout(
+        Read(*request), response,
+        [](const SessionRequest& read, Shard& shard, const Moment& now, const CallId& id, Effects& out) {
+          Once(
+              shard, now, id, read.tag, out, [&] { shard.WriteOffSession(now, id, read.id, out); },
+              [&] { shard.GetSession(id, read.id, out); });
+        },
+        [](const Failure&) { return false; });
   }
 
   // Reads come from the store alone: it holds what is durable, and nothing else may be told.
@@ -185,8 +187,8 @@ class SessionServiceImpl final : public pb::SessionService::CallbackService {
     return call.get();
   }
 
-  grpc::ServerWriteReactor<pb::WatchSessionsResponse>* WatchSessions(
-      CallbackServerContext*, const pb::WatchSessionsRequest* request) override {
+  grpc::ServerWriteReactor<pb::WatchSessionsResponse>* WatchSessions(CallbackServerContext*,
+                                                                     const pb::WatchSessionsRequest* request) override {
     return watches_.WatchSessions(Read(*request));
   }
 

@@ -30,10 +30,11 @@ void Once(Shard& shard, const Moment& now, const CallId& call, const RequestTag&
   }
   const std::size_t before = out.size();
   first();
-  const bool was_refused = std::any_of(out.begin() + static_cast<std::ptrdiff_t>(before), out.end(), [&](const Effect& e) {
-    const auto* reply = std::get_if<Reply>(&e);
-    return reply != nullptr && reply->call == call && std::holds_alternative<Failure>(reply->result);
-  });
+  const bool was_refused =
+      std::any_of(out.begin() + static_cast<std::ptrdiff_t>(before), out.end(), [&](const Effect& e) {
+        const auto* reply = std::get_if<Reply>(&e);
+        return reply != nullptr && reply->call == call && std::holds_alternative<Failure>(reply->result);
+      });
   if (!was_refused) shard.RememberRequest(now, tag.key, tag.fingerprint);
 }
 

@@ -3,8 +3,8 @@
 
 // How an rpc asks the shards: register the caller, run the input, answer when the shard's reply is durable.
 //
-// The caller may go, or its deadline pass, at any time: its call then ends by itself and the input goes on. Rows that an
-// input names and its shard does not hold are read from the store by the thread that asks, which is gRPC's: a keyed
+// The caller may go, or its deadline pass, at any time: its call then ends by itself and the input goes on. Rows that
+// an input names and its shard does not hold are read from the store by the thread that asks, which is gRPC's: a keyed
 // read of the embedded store takes less than handing it to another thread would.
 
 #include <memory>
@@ -59,8 +59,8 @@ void Ask(ShardHost& host, const std::shared_ptr<rpc::UnaryCall<Response>>& call,
   const CallId id = host.Await([call, fill](const CallResult& result) {
     if (!call->finished()) call->Finish(fill(result));
   });
-  const absl::Status applied = host.Apply(
-      shard, rows, [&](Shard& at, const Moment& now, Effects& out) { input(at, now, id, out); });
+  const absl::Status applied =
+      host.Apply(shard, rows, [&](Shard& at, const Moment& now, Effects& out) { input(at, now, id, out); });
   if (applied.ok()) return;
   host.Forget(id);
   call->Finish(AskAgain(applied));
@@ -98,8 +98,8 @@ void AskAll(ShardHost& host, const std::shared_ptr<rpc::UnaryCall<Response>>& ca
       }
       call->Finish(fill(std::move(all)));
     });
-    const absl::Status applied = host.Apply(
-        shard, rows(shard), [&](Shard& at, const Moment& now, Effects& out) { input(at, now, id, out); });
+    const absl::Status applied =
+        host.Apply(shard, rows(shard), [&](Shard& at, const Moment& now, Effects& out) { input(at, now, id, out); });
     if (applied.ok()) continue;
     // What was applied stays: the same request again is harmless.
     host.Forget(id);

@@ -33,6 +33,14 @@ struct ShardHost::Slot {
   Effects effects ABSL_GUARDED_BY(mutex);  // Wait for the next commit.
 };
 
+// A counter that is read from elsewhere as a total.
+struct Total {
+  metrics::Counter counter;
+  double seen = 0;
+
+  void Set(double total) { counter.Increment(total - std::exchange(seen, total)); }
+};
+
 struct ShardHost::Metrics {
   explicit Metrics(metrics::Registry& registry) {
     commit_seconds =
@@ -54,26 +62,28 @@ struct ShardHost::Metrics {
     outbox = registry.AddGauge("ev_outbox_rows", "Messages that wait for Kafka.");
     outbox_bound = registry.AddGauge("ev_outbox_rows_bound", "The bound of ev_outbox_rows.");
     calls = registry.AddGauge("ev_calls_waiting", "Calls that wait for a charging point or a commit.");
-    applied = registry.AddGauge("ev_facts_applied_total", "Facts applied to the ledger.");
+    applied = {registry.AddCounter("ev_facts_applied_total", "Facts applied to the ledger.")};
     const auto guard = [&](const char* name) {
-      return registry.AddGauge("ev_duplicates_total", "Repeated facts by the guard that dropped them.",
-                               {{"guard", name}});
+      return Total{registry.AddCounter("ev_duplicates_total", "Repeated facts by the guard that dropped them.",
+                                       {{"guard", name}})};
     };
     duplicates_lru = guard("message_id");
     duplicates_sequence = guard("ledger");
-    late = registry.AddGauge("ev_late_samples_total", "Samples of closed sessions, dropped.");
-    unknown = registry.AddGauge("ev_unknown_samples_total", "Samples of unknown sessions, dropped.");
-    denials_dropped = registry.AddGauge("ev_denials_dropped_total", "Denials not sent to Kafka: the outbox was full.");
+    late = {registry.AddCounter("ev_late_samples_total", "Samples of closed sessions, dropped.")};
+    unknown = {registry.AddCounter("ev_unknown_samples_total", "Samples of unknown sessions, dropped.")};
+    denials_dropped = {
+        registry.AddCounter("ev_denials_dropped_total", "Denials not sent to Kafka: the outbox was full.")};
     dedup_size = registry.AddGauge("ev_dedup_ids", "Message ids remembered.");
     dedup_bytes = registry.AddGauge("ev_dedup_bytes", "Memory of the remembered message ids.");
-    dedup_evictions = registry.AddGauge("ev_dedup_evictions_total", "Message ids forgotten for newer ones.");
+    dedup_evictions = {registry.AddCounter("ev_dedup_evictions_total", "Message ids forgotten for newer ones.")};
   }
 
   metrics::Histogram commit_seconds, commit_rows;
   metrics::Counter commit_failures;
   std::vector<metrics::Gauge> points, sessions;
-  metrics::Gauge links, outbox, outbox_bound, calls, applied, duplicates_lru, duplicates_sequence, late, unknown,
-      denials_dropped, dedup_size, dedup_bytes, dedup_evictions;
+  metrics::Gauge links, outbox, outbox_bound, calls, dedup_size, dedup_bytes;
+  // Set by Collect() only, of which one runs at a time.
+  Total applied, duplicates_lru, duplicates_sequence, late, unknown, denials_dropped, dedup_evictions;
 };
 
 absl::StatusOr<std::unique_ptr<ShardHost>> ShardHost::Create(const HostOptions& options, store::Store& store,

@@ -29,8 +29,8 @@ bool Matches(const PointFilter& filter, const ChargingPoint& point) {
 }
 
 bool Matches(const SessionFilter& filter, const Session& session) {
-  return (filter.driver.empty() || filter.driver == session.driver) &&
-         (filter.cp.empty() || filter.cp == session.cp) && (filter.session.empty() || filter.session == session.id);
+  return (filter.driver.empty() || filter.driver == session.driver) && (filter.cp.empty() || filter.cp == session.cp) &&
+         (filter.session.empty() || filter.session == session.id);
 }
 
 // Who watches one kind of thing. Readers come and go seldom, changes come all the time: a change takes the list as it
@@ -75,8 +75,7 @@ std::shared_ptr<Stream> MakeStream(rpc::LiveStreams& streams, std::size_t bound,
                                    R& readers) {
   // Set before the stream is given to gRPC, so before it can end.
   auto raw = std::make_shared<const Stream*>(nullptr);
-  auto stream =
-      Stream::Make(streams, bound, std::move(encode), [&readers, raw] { readers.Remove(*raw); });
+  auto stream = Stream::Make(streams, bound, std::move(encode), [&readers, raw] { readers.Remove(*raw); });
   *raw = stream.get();
   return stream;
 }

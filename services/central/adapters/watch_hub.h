@@ -46,8 +46,8 @@ struct WatchOptions {
 // Streams what changes to whoever watches: snapshot, marker, changes, heartbeats.
 //
 // A reader that falls behind gets the newest of each item only; one for which more than `bound` different items wait is
-// ended with RESOURCE_EXHAUSTED (SLOW_CONSUMER). A change is dropped when the snapshot, or what was sent before, already
-// showed it: revisions decide.
+// ended with RESOURCE_EXHAUSTED (SLOW_CONSUMER). A change is dropped when the snapshot, or what was sent before,
+// already showed it: revisions decide.
 //
 // Thread-safe. Register it with ShardHost::AddObserver() before the host starts. Must outlive its streams: drain the
 // server, or wait until `streams` is empty, before it goes.

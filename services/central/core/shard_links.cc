@@ -11,6 +11,7 @@ namespace {
 
 // More than any charging point can have seen: one that says so must not use the numbers up.
 constexpr GrantNumber kMaxGrantNumber{std::int64_t{1} << 53};
+constexpr LinkEpoch kMaxLinkEpoch{std::int64_t{1} << 53};
 
 }  // namespace
 
@@ -43,8 +44,9 @@ void Shard::OnHello(const Moment& now, const LinkHello& hello, Effects& out) {
 
   ChargingPoint& record = point->record;
   // Above every epoch that this charging point may have seen, even when its record is new or from an old backup.
-  record.link_epoch = std::max(
-      {record.link_epoch.Next(), highest_deleted_epoch_.Next(), hello.highest_epoch.Next(), LinkEpoch(incarnation_)});
+  const LinkEpoch seen = hello.highest_epoch <= kMaxLinkEpoch ? hello.highest_epoch : LinkEpoch();
+  record.link_epoch =
+      std::max({record.link_epoch.Next(), highest_deleted_epoch_.Next(), seen.Next(), LinkEpoch(incarnation_)});
   RaiseNumbers(*point, hello.mark);
   record.last_seen = point->last_seen = now.utc;
   if (!hello.journal_id.empty()) record.journal_id = hello.journal_id;

@@ -19,13 +19,14 @@ bool IsLive(const Effect& effect) {
 
 }  // namespace
 
-Agent::Agent(const DriversConfig& config, CentralClient& client, const Clock& clock, IdSource& ids,
+Agent::Agent(const AgentOptions& options, CentralClient& client, const Clock& clock, IdSource& ids,
              metrics::Registry& registry, metrics::Readiness& readiness)
-    : client_(client),
+    : options_(options),
+      client_(client),
       clock_(clock),
       readiness_(readiness),
       metrics_(registry),
-      core_(config, ids),
+      core_(options.core, ids),
       collect_(registry.OnCollect([this] { Collect(); })) {
   readiness_.SetDegraded(kCondition, "central was not reached yet");
   thread_ = std::jthread([this](const std::stop_token& stop) { Run(stop); });
@@ -217,6 +218,7 @@ void Agent::Run(const std::stop_token& stop) {
       next_tick = now + kTick;
       Input([](Drivers& core, const Moment& moment, Effects& out) { core.Tick(moment, out); });
     }
+    AskForOpen();
     ServeWaiters();
     ShowCentral();
   }
@@ -232,6 +234,10 @@ void Agent::Do(const OpenWatch& effect) {
   metrics_.watches.Increment();
   const DriverId driver = effect.driver;
   const WatchId watch = effect.watch;
+  if (options_.asks) {
+    asking_[watch] = {.driver = driver, .watch = watch, .next = clock_.Now().monotonic};
+    return;
+  }
   client_.OpenWatch(driver, watch,
                     {.charge =
                          [this, driver, watch](Charge charge) {
@@ -261,7 +267,40 @@ void Agent::Do(const OpenWatch& effect) {
 }
 
 void Agent::Do(const CloseWatch& effect) {
+  asking_.erase(effect.watch);
   client_.CloseWatch(effect.watch);
+}
+
+void Agent::AskForOpen() {
+  const absl::Duration now = clock_.Now().monotonic;
+  for (auto& [watch, asking] : asking_) {
+    if (asking.in_flight || now < asking.next) continue;
+    asking.in_flight = true;
+    asking.next = now + options_.ask_interval;
+    client_.ListOpenSessions(
+        asking.driver, [this, driver = asking.driver, id = watch](auto open) { OnOpen(driver, id, std::move(open)); });
+  }
+}
+
+void Agent::OnOpen(const DriverId& driver, WatchId watch, absl::StatusOr<CentralClient::OpenSessions> open) {
+  MutexLock lock(mutex_);
+  if (stopped_) return;
+  const Moment now = clock_.Now();
+  Effects effects;
+  if (open.ok()) {
+    for (Charge& charge : open->charges) core_.OnWatchCharge(now, driver, watch, std::move(charge), effects);
+    open->is_complete ? core_.OnWatchSnapshot(now, driver, watch, effects)
+                      : core_.OnWatchHeartbeat(now, driver, watch, effects);
+  } else {
+    core_.OnWatchClosed(now, driver, watch, open.status(), effects);
+  }
+  Post([this, watch, is_over = !open.ok()] {
+    const auto it = asking_.find(watch);
+    if (it == asking_.end()) return;
+    it->second.in_flight = false;
+    if (is_over) asking_.erase(it);
+  });
+  Push(std::move(effects));
 }
 
 void Agent::Do(const SendStart& effect) {

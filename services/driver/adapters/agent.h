@@ -25,6 +25,13 @@
 
 namespace ev::driver {
 
+struct AgentOptions {
+  DriversConfig core;
+  // News come from the event log: no streams are opened, but what is open is asked for now and then.
+  bool asks = false;
+  absl::Duration ask_interval = absl::Seconds(5);
+};
+
 // Runs the core: gives it time and what Central says, and carries out what it asks for.
 //
 // One thread does that, in the order in which the core asked, and makes every callback: they must not block, and may
@@ -41,7 +48,7 @@ class Agent {
   static constexpr char kCondition[] = "central";
 
   // All must outlive the agent.
-  Agent(const DriversConfig& config, CentralClient& client, const Clock& clock, IdSource& ids,
+  Agent(const AgentOptions& options, CentralClient& client, const Clock& clock, IdSource& ids,
         metrics::Registry& registry, metrics::Readiness& readiness);
   ~Agent();
 
@@ -91,6 +98,13 @@ class Agent {
     ListId list;
     OnStep step;
   };
+  // A stream of the core's that is none.
+  struct Asking {
+    DriverId driver;
+    WatchId watch;
+    bool in_flight = false;
+    absl::Duration next;
+  };
   struct Waiter {
     DriverId driver;
     absl::Duration until;
@@ -116,10 +130,13 @@ class Agent {
   void Do(const Told& effect);
   void Do(const Settled& effect);
   void Do(const ListStep& effect);
+  void AskForOpen();
+  void OnOpen(const DriverId& driver, WatchId watch, absl::StatusOr<CentralClient::OpenSessions> open);
   void ServeWaiters();
   void ShowCentral();
   void Collect();
 
+  const AgentOptions options_;
   CentralClient& client_;
   const Clock& clock_;
   metrics::Readiness& readiness_;
@@ -137,6 +154,7 @@ class Agent {
   std::map<ReaderId, Watcher> watchers_;
   std::map<ReaderId, ListReader> readers_;
   std::vector<Waiter> waiters_;
+  std::map<WatchId, Asking> asking_;
   CentralView shown_;
 
   metrics::Registry::Token collect_;

@@ -216,6 +216,26 @@ void CentralClient::ListSessions(const central_pb::ListSessionsRequest& request,
       method, request, timeout, std::move(done));
 }
 
+void CentralClient::ListOpenSessions(const DriverId& driver, OnOpenSessions done) {
+  central_pb::ListSessionsRequest request;
+  request.set_driver_id(driver.value());
+  request.set_page_size(kPageSize);
+  for (const auto state :
+       {common_pb::SESSION_STATE_REQUESTED, common_pb::SESSION_STATE_UNCONFIRMED, common_pb::SESSION_STATE_GRANTED,
+        common_pb::SESSION_STATE_CHARGING, common_pb::SESSION_STATE_AWAITING_FINAL}) {
+    request.add_states(state);
+  }
+  ListSessions(request, impl_->options.read_timeout,
+               [this, done = std::move(done)](const absl::StatusOr<central_pb::ListSessionsResponse>& response) {
+                 if (!response.ok()) return done(response.status());
+                 OpenSessions open{.charges = {}, .is_complete = response->next_page_token().empty()};
+                 for (const central_pb::Session& session : response->sessions()) {
+                   if (auto charge = impl_->Decode(session); charge.ok()) open.charges.push_back(*std::move(charge));
+                 }
+                 done(std::move(open));
+               });
+}
+
 void CentralClient::OpenWatch(const DriverId& driver, WatchId watch, WatchEvents events) {
   central_pb::WatchSessionsRequest request;
   request.set_driver_id(driver.value());

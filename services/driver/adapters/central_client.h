@@ -1,6 +1,7 @@
 #ifndef EV_DRIVER_ADAPTERS_CENTRAL_CLIENT_H_
 #define EV_DRIVER_ADAPTERS_CENTRAL_CLIENT_H_
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -46,6 +47,14 @@ class CentralClient {
   void OpenWatch(const DriverId& driver, WatchId watch, WatchEvents events);
   // No effect when it is over.
   void CloseWatch(WatchId watch);
+
+  // What OpenWatch() tells first, without the stream.
+  struct OpenSessions {
+    std::vector<Charge> charges;
+    bool is_complete = false;  // There are not more than one answer holds.
+  };
+  using OnOpenSessions = std::function<void(absl::StatusOr<OpenSessions>)>;
+  void ListOpenSessions(const DriverId& driver, OnOpenSessions done);
 
   // One page of sessions, passed on as it is.
   using OnSessions = std::function<void(absl::StatusOr<evcharging::central::v1::ListSessionsResponse>)>;

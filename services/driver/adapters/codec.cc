@@ -84,6 +84,29 @@ absl::StatusOr<Charge> FromProto(const central_pb::Session& proto) {
   return charge;
 }
 
+absl::StatusOr<std::optional<Charge>> FromProto(const evcharging::events::v1::StatusUpdate& proto) {
+  if (proto.session_id().empty() && proto.state() == common_pb::SESSION_STATE_DENIED) return std::nullopt;
+  central_pb::Session session;
+  session.set_session_id(proto.session_id());
+  session.set_charging_point_id(proto.charging_point_id());
+  session.set_driver_id(proto.driver_id());
+  session.set_state(proto.state());
+  *session.mutable_price() = proto.price();
+  session.set_energy_mwh(proto.energy_mwh());
+  session.set_power_w(proto.power_w());
+  session.set_amount_micros(proto.amount_micros());
+  if (proto.has_event_time()) *session.mutable_last_sample_time() = proto.event_time();
+  if (proto.has_denial()) *session.mutable_denial() = proto.denial();
+  const bool is_adjustment = proto.has_ticket() && proto.ticket().kind() == common_pb::TICKET_KIND_ADJUSTMENT;
+  if (proto.has_ticket()) {
+    (is_adjustment ? *session.mutable_adjustment() : *session.mutable_ticket()) = proto.ticket();
+    session.set_end_reason(proto.ticket().end_reason());
+  }
+  session.set_notice(proto.notice());
+  *session.mutable_revision() = proto.revision();
+  return FromProto(session);
+}
+
 central_pb::Session ToProto(const Charge& charge) {
   central_pb::Session proto;
   proto.set_session_id(charge.id.value());

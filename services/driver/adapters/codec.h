@@ -8,6 +8,7 @@
 #include "evcharging/common/v1/denial.pb.h"
 #include "evcharging/common/v1/ticket.pb.h"
 #include "evcharging/driver/v1/driver_service.pb.h"
+#include "evcharging/events/v1/status.pb.h"
 #include "services/driver/core/charge.h"
 #include "services/driver/core/effects.h"
 
@@ -17,6 +18,9 @@ namespace ev::driver {
 // InvalidArgument when Central's message is none that it may send: a bad id, no state.
 absl::StatusOr<Charge> FromProto(const evcharging::central::v1::Session& proto);
 evcharging::central::v1::Session ToProto(const Charge& charge);
+
+// What the event log tells of a session: see Drivers::OnNews(). Nullopt for a denial that made none.
+absl::StatusOr<std::optional<Charge>> FromProto(const evcharging::events::v1::StatusUpdate& proto);
 
 Ticket FromProto(const evcharging::common::v1::Ticket& proto);
 evcharging::common::v1::Ticket ToProto(const Ticket& ticket);

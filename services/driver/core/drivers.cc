@@ -135,10 +135,6 @@ void Drivers::OnWatchClosed(const Moment& now, const DriverId& driver, WatchId w
   Redial(now, *state, why, out);
 }
 
-void Drivers::OnNews(const Moment& now, Charge charge, Effects& out) {
-  if (State* state = Find(charge.driver)) Take(now, *state, std::move(charge), out);
-}
-
 // --- reachability
 // -----------------------------------------------------------------------------------------------------
 

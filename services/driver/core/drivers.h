@@ -118,7 +118,8 @@ class Drivers {
   void OnWatchSnapshot(const Moment& now, const DriverId& driver, WatchId watch, Effects& out);
   void OnWatchHeartbeat(const Moment& now, const DriverId& driver, WatchId watch, Effects& out);
   void OnWatchClosed(const Moment& now, const DriverId& driver, WatchId watch, const absl::Status& why, Effects& out);
-  // News of a followed driver from elsewhere (the event log).
+  // News of a followed driver from the event log, which does not tell everything of a session: times, target and grant
+  // stay as they are known, and so do ticket, adjustment and end reason where the news has none.
   void OnNews(const Moment& now, Charge charge, Effects& out);
 
   // --- lists ------------------------------------------------------------------------------------------------------

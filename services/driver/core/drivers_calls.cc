@@ -147,7 +147,8 @@ void Drivers::OnAnswer(const Moment& now, CallId id, absl::StatusOr<Charge> resu
   is_silence ? OnMissed(now, result.status(), out) : OnReached(now, out);
   const auto it = calls_.find(id);
   if (it == calls_.end()) {
-    if (result.ok()) OnNews(now, *std::move(result), out);
+    State* state = result.ok() ? Find(result->driver) : nullptr;
+    if (state != nullptr) Take(now, *state, *std::move(result), out);
     return;
   }
   Call& call = *it->second;

@@ -33,6 +33,30 @@ void Drivers::Take(const Moment& now, State& state, Charge charge, Effects& out)
   TellChange(now, state, std::move(charge), std::nullopt, out);
 }
 
+void Drivers::OnNews(const Moment& now, Charge news, Effects& out) {
+  State* state = Find(news.driver);
+  if (state == nullptr) return;
+  const Charge* known = nullptr;
+  if (const auto open = state->open.find(news.id); open != state->open.end()) known = &open->second.charge;
+  for (const Charge& recent : state->recent) {
+    if (recent.id == news.id) known = &recent;
+  }
+  if (known == nullptr) return Take(now, *state, std::move(news), out);
+  Charge merged = *known;
+  merged.state = news.state;
+  merged.energy_mwh = news.energy_mwh;
+  merged.power_w = news.power_w;
+  merged.amount_micros = news.amount_micros;
+  merged.last_sample = std::max(merged.last_sample, news.last_sample);
+  merged.notice = news.notice;
+  merged.revision = news.revision;
+  if (news.end_reason != EndReason::kNone) merged.end_reason = news.end_reason;
+  if (news.denial) merged.denial = news.denial;
+  if (news.ticket) merged.ticket = news.ticket;
+  if (news.adjustment) merged.adjustment = news.adjustment;
+  Take(now, *state, std::move(merged), out);
+}
+
 void Drivers::TellChange(const Moment& now, State& state, Charge charge, std::optional<Charge> before, Effects& out) {
   const bool is_denial_told = charge.state == SessionState::kDenied &&
                               std::count(state.denials_told.begin(), state.denials_told.end(), charge.id) > 0;

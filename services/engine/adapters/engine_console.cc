@@ -57,16 +57,15 @@ void EngineConsole::OnLine(const std::string& line) {
   const std::pair<absl::string_view, absl::string_view> words = absl::StrSplit(line, absl::MaxSplits(' ', 1));
   const absl::string_view command = words.first;
   const absl::string_view rest = absl::StripAsciiWhitespace(words.second);
-  const auto show = [this](const absl::StatusOr<Status>& status) {
-    print_(status.ok() ? Describe(*status) : status.status().ToString());
-  };
-  const auto act = [&](auto decide) {
+  const auto act = [this](auto decide) {
     host_.Apply(
         [decide](Engine& core, Moment now) {
           decide(core, now);
-          return core.GetStatus(now);
+          return 0;
         },
-        show);
+        [this](const absl::StatusOr<int>& kept) {
+          print_(kept.ok() ? Describe(host_.GetStatus()) : kept.status().ToString());
+        });
   };
   if (command == "plug" && (rest.empty() || rest == "in")) {
     act([](Engine& core, Moment now) { core.PlugIn(now); });

@@ -58,10 +58,7 @@ absl::Status Engine::Hear(const MonitorBeat& beat, Moment now) {
         absl::AbortedError(absl::StrCat("link ", beat.epoch.value(), " was superseded by ", link_.newest().value())),
         "SUPERSEDED");
   }
-  if (!monitor_was_present_) {
-    monitor_was_present_ = true;
-    Say("Monitor connected");
-  }
+  NoticePartners(now);
   TryStart(now);
   return absl::OkStatus();
 }
@@ -365,11 +362,19 @@ void Engine::Tick(MeterReading meter, Moment now) {
   TryStart(now);
 }
 
-void Engine::CheckTimers(Moment now) {
-  if (monitor_was_present_ && !link_.MonitorPresent(now.monotonic)) {
-    monitor_was_present_ = false;
-    Say("Monitor lost: no charge until one is back", true);
+void Engine::NoticePartners(Moment now) {
+  const bool present = link_.MonitorPresent(now.monotonic);
+  if (std::exchange(monitor_was_present_, present) != present) {
+    Say(present ? "Monitor connected" : "Monitor lost: no charge until one is back", !present);
   }
+  const bool heard = link_.CentralHeard(now.monotonic);
+  if (std::exchange(central_was_heard_, heard) != heard) {
+    Say(heard ? "Central is heard" : "Central cannot be reached: a running charge goes on, no new one starts", !heard);
+  }
+}
+
+void Engine::CheckTimers(Moment now) {
+  NoticePartners(now);
   if (!monitor_was_present_) End(EndReason::kMonitorLost, now);
   if (const auto* charging = std::get_if<Charging>(&occupant_); charging != nullptr && charging->charge.TimeIsUp(now)) {
     End(EndReason::kTargetReached, now);

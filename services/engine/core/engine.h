@@ -128,6 +128,7 @@ class Engine {
   void Say(std::string text, bool warning = false) {
     out_.notes.push_back({.warning = warning, .text = std::move(text)});
   }
+  void NoticePartners(Moment now);
   void CheckTimers(Moment now);
   void SimulateDriver(Moment now);
   void Reply(RequestToken token, PointRequestAnswer answer);
@@ -151,6 +152,7 @@ class Engine {
   bool vehicle_served_ = false;  // The plugged-in vehicle has had its charge: another one needs a fresh plug-in.
   bool plugged_in_by_itself_ = false;
   bool monitor_was_present_ = false;
+  bool central_was_heard_ = false;
   absl::Time last_start_ = absl::InfinitePast();
   std::deque<Asked> asked_;
 

@@ -63,7 +63,7 @@ TEST_F(ChargeTest, AWholeChargeEndsWithOneTicketThatEqualsTheFinalFigures) {
 
   pb::ListTicketsRequest list;
   list.set_session_id(grant.session_id());
-  const auto tickets = world.Call(&pb::TicketService::StubInterface::ListTickets, list);
+  const auto tickets = world.Call(list);
   ASSERT_THAT(tickets, IsOk());
   ASSERT_EQ(tickets->tickets_size(), 1);
   EXPECT_EQ(tickets->tickets(0).SerializeAsString(), done->ticket().SerializeAsString());
@@ -136,9 +136,8 @@ TEST_F(ChargeTest, AnUndeliveredCommandIsNoDenial) {
   cancelled.mutable_command_answer()->mutable_cancelled()->set_grant_mark(cancel->cancel_grant().grant_number());
   monitor->report().set_grant_mark(cancel->cancel_grant().grant_number());
   monitor->Say(cancelled);
-  EXPECT_TRUE(Eventually(kPatience, [&] {
-    return world.GetSession(session->session_id())->state() == common::SESSION_STATE_DENIED;
-  }));
+  EXPECT_TRUE(Eventually(
+      kPatience, [&] { return world.GetSession(session->session_id())->state() == common::SESSION_STATE_DENIED; }));
 }
 
 TEST_F(ChargeTest, APersonAtTheChargingPointIsAnsweredDownTheLink) {
@@ -207,9 +206,8 @@ TEST_F(ChargeTest, AStopReachesTheChargingPointAndItsRealAnswerComesBack) {
   EXPECT_EQ(stopped->state(), common::SESSION_STATE_AWAITING_FINAL);
 
   world.Deliver(world.MakeFact(FactKind::kFinal, grant, 1, 5'000'000));
-  ASSERT_TRUE(Eventually(kPatience, [&] {
-    return world.GetSession(grant.session_id())->state() == common::SESSION_STATE_COMPLETED;
-  }));
+  ASSERT_TRUE(Eventually(
+      kPatience, [&] { return world.GetSession(grant.session_id())->state() == common::SESSION_STATE_COMPLETED; }));
   // A stop of what is over returns it, ticket and all.
   const auto again = world.StopAsync(grant.session_id()).get();
   ASSERT_THAT(again, IsOk());
@@ -246,7 +244,7 @@ TEST_F(ChargeTest, TheOpenSessionAndTheOperatorsStopOutliveARestartOfCentral) {
   stop.set_charging_point_id("cp_001");
   stop.set_reason("cable damaged");
   stop.set_requested_by("anna");
-  ASSERT_THAT(world.Call(&pb::ChargingPointService::StubInterface::StopChargingPoint, stop), IsOk());
+  ASSERT_THAT(world.Call(stop), IsOk());
   const std::int64_t old_epoch = monitor->epoch();
   const common::Revision before = world.Get("cp_001")->revision();
   monitor.reset();

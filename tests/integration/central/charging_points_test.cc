@@ -9,7 +9,6 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-using Stub = pb::ChargingPointService::StubInterface;
 
 class ChargingPointsTest : public CentralTest {
  protected:
@@ -21,7 +20,7 @@ class ChargingPointsTest : public CentralTest {
     request.set_reason("storm");
     request.set_requested_by("anna");
     request.set_request_id(request_id);
-    return world_.Call(&Stub::StopChargingPoint, request);
+    return world_.Call(request);
   }
   absl::StatusOr<pb::ResumeChargingPointResponse> Resume(const std::string& cp, const std::string& request_id = "",
                                                          common::OutOfServiceCause cause = {}) {
@@ -29,10 +28,10 @@ class ChargingPointsTest : public CentralTest {
     request.set_charging_point_id(cp);
     request.set_cause(cause);
     request.set_request_id(request_id);
-    return world_.Call(&Stub::ResumeChargingPoint, request);
+    return world_.Call(request);
   }
   absl::StatusOr<pb::ListChargingPointsResponse> List(const pb::ListChargingPointsRequest& request = {}) {
-    return world_.Call(&Stub::ListChargingPoints, request);
+    return world_.Call(request);
   }
   static std::vector<std::string> Ids(const pb::ListChargingPointsResponse& response) {
     std::vector<std::string> ids;
@@ -64,7 +63,7 @@ TEST_F(ChargingPointsTest, ARepeatedCreateGetsThePointAndOtherParametersAreRefus
   other.mutable_charging_point()->set_charging_point_id("cp_009");
   other.mutable_charging_point()->set_location("elsewhere");
   other.set_request_id("r1");
-  const auto refused = world_.Call(&Stub::CreateChargingPoint, other);
+  const auto refused = world_.Call(other);
   EXPECT_THAT(refused, Fails(absl::StatusCode::kInvalidArgument, "REQUEST_ID_REUSED"));
   EXPECT_EQ(FieldOf(refused), "request_id");
 }
@@ -74,7 +73,7 @@ TEST_F(ChargingPointsTest, BadFieldsAreNamed) {
     pb::CreateChargingPointRequest request;
     request.mutable_charging_point()->set_charging_point_id("cp_009");
     change(request);
-    return world_.Call(&Stub::CreateChargingPoint, request);
+    return world_.Call(request);
   };
   using Request = pb::CreateChargingPointRequest;
   EXPECT_THAT(create([](Request& r) { r.mutable_charging_point()->set_charging_point_id("cp\n1"); }),
@@ -109,7 +108,7 @@ TEST_F(ChargingPointsTest, AnUpdateChangesWhatTheMaskNamesAndReachesTheChargingP
   request.mutable_charging_point()->mutable_price()->set_currency("EUR");
   request.mutable_update_mask()->add_paths("price");
   request.mutable_update_mask()->add_paths("site");
-  const auto updated = world_.Call(&Stub::UpdateChargingPoint, request);
+  const auto updated = world_.Call(request);
   ASSERT_THAT(updated, IsOk());
   EXPECT_EQ(updated->location(), "Calle Mayor 1, Alicante");
   EXPECT_EQ(updated->site(), "");
@@ -120,15 +119,15 @@ TEST_F(ChargingPointsTest, AnUpdateChangesWhatTheMaskNamesAndReachesTheChargingP
   EXPECT_GT(down->configuration().version(), monitor->configuration().version());
 
   request.mutable_update_mask()->add_paths("state");
-  EXPECT_THAT(world_.Call(&Stub::UpdateChargingPoint, request), FailsAtField("update_mask"));
+  EXPECT_THAT(world_.Call(request), FailsAtField("update_mask"));
   request.clear_update_mask();
   request.mutable_charging_point()->clear_price();
-  EXPECT_EQ(world_.Call(&Stub::UpdateChargingPoint, request)->location(), "ignored");
+  EXPECT_EQ(world_.Call(request)->location(), "ignored");
   request.mutable_charging_point()->clear_location();
-  EXPECT_THAT(world_.Call(&Stub::UpdateChargingPoint, request), FailsAtField("update_mask"));
+  EXPECT_THAT(world_.Call(request), FailsAtField("update_mask"));
   request.mutable_charging_point()->set_charging_point_id("cp_404");
   request.mutable_charging_point()->set_location("x");
-  EXPECT_THAT(world_.Call(&Stub::UpdateChargingPoint, request), Fails(absl::StatusCode::kNotFound, "POINT_UNKNOWN"));
+  EXPECT_THAT(world_.Call(request), Fails(absl::StatusCode::kNotFound, "POINT_UNKNOWN"));
 }
 
 TEST_F(ChargingPointsTest, ARepeatedUpdateDoesNotUndoWhatCameAfterIt) {
@@ -137,14 +136,13 @@ TEST_F(ChargingPointsTest, ARepeatedUpdateDoesNotUndoWhatCameAfterIt) {
   request.mutable_charging_point()->set_charging_point_id("cp_009");
   request.mutable_charging_point()->set_location("first");
   request.set_request_id("r1");
-  ASSERT_THAT(world_.Call(&Stub::UpdateChargingPoint, request), IsOk());
+  ASSERT_THAT(world_.Call(request), IsOk());
   auto second = request;
   second.mutable_charging_point()->set_location("second");
-  EXPECT_THAT(world_.Call(&Stub::UpdateChargingPoint, second),
-              Fails(absl::StatusCode::kInvalidArgument, "REQUEST_ID_REUSED"));
+  EXPECT_THAT(world_.Call(second), Fails(absl::StatusCode::kInvalidArgument, "REQUEST_ID_REUSED"));
   second.set_request_id("r2");
-  ASSERT_THAT(world_.Call(&Stub::UpdateChargingPoint, second), IsOk());
-  EXPECT_EQ(world_.Call(&Stub::UpdateChargingPoint, request)->location(), "second");
+  ASSERT_THAT(world_.Call(second), IsOk());
+  EXPECT_EQ(world_.Call(request)->location(), "second");
 }
 
 TEST_F(ChargingPointsTest, ADeletedPointIsGoneAndARepeatDeletesNothingElse) {
@@ -152,18 +150,18 @@ TEST_F(ChargingPointsTest, ADeletedPointIsGoneAndARepeatDeletesNothingElse) {
   pb::DeleteChargingPointRequest request;
   request.set_charging_point_id("cp_009");
   request.set_request_id("r1");
-  ASSERT_THAT(world_.Call(&Stub::DeleteChargingPoint, request), IsOk());
+  ASSERT_THAT(world_.Call(request), IsOk());
   EXPECT_THAT(world_.Get("cp_009"), Fails(absl::StatusCode::kNotFound, "POINT_UNKNOWN"));
-  EXPECT_THAT(world_.Call(&Stub::DeleteChargingPoint, request), IsOk());
+  EXPECT_THAT(world_.Call(request), IsOk());
   ASSERT_THAT(world_.Create("cp_009"), IsOk());
-  EXPECT_THAT(world_.Call(&Stub::DeleteChargingPoint, request), IsOk());
+  EXPECT_THAT(world_.Call(request), IsOk());
   EXPECT_THAT(world_.Get("cp_009"), IsOk()) << "the repeat of an old request deleted a new charging point";
   request.set_request_id("r2");
-  EXPECT_THAT(world_.Call(&Stub::DeleteChargingPoint, request), IsOk());
+  EXPECT_THAT(world_.Call(request), IsOk());
   request.clear_request_id();
-  EXPECT_THAT(world_.Call(&Stub::DeleteChargingPoint, request), Fails(absl::StatusCode::kNotFound, "POINT_UNKNOWN"));
+  EXPECT_THAT(world_.Call(request), Fails(absl::StatusCode::kNotFound, "POINT_UNKNOWN"));
   request.set_charging_point_id("");
-  EXPECT_THAT(world_.Call(&Stub::DeleteChargingPoint, request), FailsAtField("charging_point_id"));
+  EXPECT_THAT(world_.Call(request), FailsAtField("charging_point_id"));
 }
 
 TEST_F(ChargingPointsTest, APointWithAnOpenSessionIsNotDeleted) {
@@ -172,10 +170,8 @@ TEST_F(ChargingPointsTest, APointWithAnOpenSessionIsNotDeleted) {
   pb::DeleteChargingPointRequest request;
   request.set_charging_point_id("cp_001");
   request.set_request_id("r1");
-  EXPECT_THAT(world_.Call(&Stub::DeleteChargingPoint, request),
-              Fails(absl::StatusCode::kFailedPrecondition, "SESSION_OPEN"));
-  EXPECT_THAT(world_.Call(&Stub::DeleteChargingPoint, request),
-              Fails(absl::StatusCode::kFailedPrecondition, "SESSION_OPEN"))
+  EXPECT_THAT(world_.Call(request), Fails(absl::StatusCode::kFailedPrecondition, "SESSION_OPEN"));
+  EXPECT_THAT(world_.Call(request), Fails(absl::StatusCode::kFailedPrecondition, "SESSION_OPEN"))
       << "a refusal is not remembered as done";
 }
 
@@ -252,10 +248,10 @@ TEST_F(ChargingPointsTest, AStopHoldsUntilResumedAndOneCauseDoesNotClearAnother)
   pb::StopChargingPointRequest bad;
   bad.set_charging_point_id("cp_001");
   bad.set_reason("a\tb");
-  EXPECT_THAT(world_.Call(&Stub::StopChargingPoint, bad), FailsAtField("reason"));
+  EXPECT_THAT(world_.Call(bad), FailsAtField("reason"));
   bad.set_reason("");
   bad.set_requested_by(std::string(65, 'x'));
-  EXPECT_THAT(world_.Call(&Stub::StopChargingPoint, bad), FailsAtField("requested_by"));
+  EXPECT_THAT(world_.Call(bad), FailsAtField("requested_by"));
 }
 
 TEST_F(ChargingPointsTest, TheRepeatOfAnOldStopStopsNothing) {
@@ -298,13 +294,9 @@ TEST_F(ChargingPointsTest, AStopForAllReachesEveryShardAndPointsRegisteredLater)
 
 TEST_F(ChargingPointsTest, ACallWithoutADeadlineIsAnswered) {
   ASSERT_THAT(world_.Create("cp_009"), IsOk());
-  auto stub = pb::ChargingPointService::NewStub(world_.channel());
-  grpc::ClientContext context;
-  pb::GetChargingPointRequest request;
-  request.set_charging_point_id("cp_009");
-  pb::ChargingPoint point;
-  EXPECT_TRUE(stub->GetChargingPoint(&context, request, &point).ok());
-  EXPECT_EQ(point.charging_point_id(), "cp_009");
+  const auto point = world_.GetWithoutDeadline("cp_009");
+  ASSERT_THAT(point, IsOk());
+  EXPECT_EQ(point->charging_point_id(), "cp_009");
 }
 
 }  // namespace

@@ -33,9 +33,7 @@ TEST_F(DurabilityTest, AReadAndADenialWaitForWhatTheyHaveSeen) {
   auto created = std::async(std::launch::async, [&] { return world.Create("cp_009"); });
   ASSERT_TRUE(world.store().WaitForCommit());
   auto read = std::async(std::launch::async, [&] { return world.Get("cp_009"); });
-  auto listed = std::async(std::launch::async, [&] {
-    return world.Call(&pb::ChargingPointService::StubInterface::ListChargingPoints, {});
-  });
+  auto listed = std::async(std::launch::async, [&] { return world.Call(pb::ListChargingPointsRequest()); });
   auto denied = world.StartAsync(world.StartRequest("driver_001", "cp_009"));
   EXPECT_FALSE(IsReady(read));
   EXPECT_FALSE(IsReady(listed));
@@ -87,9 +85,8 @@ TEST_F(DurabilityTest, AChangeIsShownToWatchersAndBookedIsSaidWhenItIsDurable) {
                    .has_value());
   EXPECT_EQ(world.GetSession(grant.session_id())->state(), common::SESSION_STATE_GRANTED);
   world.store().Release();
-  EXPECT_TRUE(watcher->inbox()
-                  .Take([](const pb::WatchSessionsResponse& m) { return m.changed().has_ticket(); })
-                  .has_value());
+  EXPECT_TRUE(
+      watcher->inbox().Take([](const pb::WatchSessionsResponse& m) { return m.changed().has_ticket(); }).has_value());
   EXPECT_TRUE(monitor->inbox().Take([](const pb::LinkDown& d) { return d.has_settlement(); }).has_value());
 }
 
@@ -105,7 +102,7 @@ TEST_F(DurabilityTest, ALinkThatGoesWhileItsEpochIsWrittenIsClosed) {
   }
   world.store().Release();
   EXPECT_TRUE(Eventually(kPatience, [&] {
-    const auto info = world.Call(&pb::ServerService::StubInterface::GetServerInfo, {});
+    const auto info = world.Call(pb::GetServerInfoRequest());
     return info.ok() && info->charging_point_count() == 1 && info->linked_charging_point_count() == 0;
   }));
 }
@@ -117,7 +114,7 @@ TEST_F(DurabilityTest, AStoppedCentralTellsItsCallersToAskAgain) {
   const auto refused = world.Get("cp_001");
   EXPECT_THAT(refused, StatusIs(absl::StatusCode::kUnavailable));
   EXPECT_TRUE(DetailOf(refused.status()).retry_after.has_value());
-  const auto listed = world.Call(&pb::ChargingPointService::StubInterface::ListChargingPoints, {});
+  const auto listed = world.Call(pb::ListChargingPointsRequest());
   EXPECT_THAT(listed, StatusIs(absl::StatusCode::kUnavailable));
 }
 

@@ -104,8 +104,7 @@ TEST_F(LinkTest, NonsenseAfterTheHelloEndsTheLink) {
     return monitor.inbox().WaitForEnd().value_or(absl::OkStatus());
   };
   using Up = pb::LinkUp;
-  EXPECT_THAT(ended([](Up& u) { u = HelloOf("cp_001"); }),
-              Fails(absl::StatusCode::kInvalidArgument, "HELLO_REPEATED"));
+  EXPECT_THAT(ended([](Up& u) { u = HelloOf("cp_001"); }), Fails(absl::StatusCode::kInvalidArgument, "HELLO_REPEATED"));
   EXPECT_THAT(ended([](Up& u) { u.mutable_beat()->mutable_report()->set_unsettled_total(-1); }),
               FailsAtField("report.unsettled_total"));
   EXPECT_THAT(ended([](Up& u) { u.mutable_beat()->set_engine_health(static_cast<common::EngineHealth>(9)); }),
@@ -157,7 +156,7 @@ TEST_F(LinkTest, TheNewestLinkWinsAndTheOldOnesLateCloseChangesNothing) {
   ASSERT_TRUE(world.Becomes("cp_001", common::CHARGING_POINT_STATE_AVAILABLE));
   const common::Grant grant = Granted(world, newer);
   EXPECT_NE(grant.session_id(), "");
-  const auto info = world.Call(&pb::ServerService::StubInterface::GetServerInfo, {});
+  const auto info = world.Call(pb::GetServerInfoRequest());
   EXPECT_EQ(info->linked_charging_point_count(), 1);
 }
 

@@ -60,9 +60,8 @@ TEST_F(RaceTest, ManyPointsChargeAtOnceAndEachGetsItsTicket) {
   charges.clear();
   EXPECT_EQ(tickets, kPoints);
   for (int i = 0; i < kPoints; ++i) {
-    EXPECT_TRUE(watcher->inbox()
-                    .Take([](const pb::WatchSessionsResponse& m) { return m.changed().has_ticket(); })
-                    .has_value());
+    EXPECT_TRUE(
+        watcher->inbox().Take([](const pb::WatchSessionsResponse& m) { return m.changed().has_ticket(); }).has_value());
   }
 }
 

@@ -76,6 +76,7 @@ class DriverProgramTest : public ::testing::Test {
   int input_ = -1;
 };
 
+// B179
 TEST_F(DriverProgramTest, CommandsFromAPipeFinishTheirChargesPrintTheTicketsAndExitWithZero) {
   Start({});
   Type("charge cp_001\ncharge cp_002 10kWh\n");
@@ -97,6 +98,7 @@ TEST_F(DriverProgramTest, CommandsFromAPipeFinishTheirChargesPrintTheTicketsAndE
   EXPECT_THAT(Out(), Not(HasSubstr("listening"))) << "logs go to stderr";
 }
 
+// B179
 TEST_F(DriverProgramTest, ADenialMakesTheExitCodeOne) {
   central_.Deny("cp_001", "POINT_STOPPED");
   central_.CompleteAtOnce(common_pb::END_REASON_UNPLUGGED);
@@ -117,6 +119,7 @@ TEST_F(DriverProgramTest, AFaultMakesTheExitCodeOneThoughThereIsATicket) {
   EXPECT_THAT(central_.starts(), SizeIs(1)) << "nothing is read after quit";
 }
 
+// B134
 TEST_F(DriverProgramTest, AStopInAPipeMeetsTheChargeBeforeIt) {
   Start({});
   Type("charge cp_001\nstop cp_001\nhistory\n");

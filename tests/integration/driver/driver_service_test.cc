@@ -270,6 +270,7 @@ TEST_F(RunRequestsTest, CancellingTheCallEndsTheListAfterTheChargeAtHandWhichGoe
   EXPECT_THAT(central_.stops(), IsEmpty());
 }
 
+// B21
 TEST_F(RunRequestsTest, ATimeoutLetsTheListGoOn) {
   Connect();
   driver_pb::RunRequestsRequest request;
@@ -310,6 +311,7 @@ class WatchEventsTest : public DriverServiceTest {
   std::unique_ptr<grpc::ClientReader<driver_pb::WatchEventsResponse>> reader_;
 };
 
+// B158
 TEST_F(WatchEventsTest, TheSnapshotThenTheMarkerThenWhatHappens) {
   const std::string id = central_.Open("driver_001", "cp_001", common_pb::SESSION_STATE_GRANTED);
   Begin();

@@ -64,7 +64,7 @@ class DriverWorld : public ::testing::Test {
   metrics::Registry registry_{"test", "0"};
   metrics::Readiness readiness_{registry_, {Agent::kCondition}};
   CentralClient client_{{.target = central_.address()}};
-  Agent agent_{{}, client_, clock_, ids_, registry_, readiness_};
+  Agent agent_{AgentOptions{}, client_, clock_, ids_, registry_, readiness_};
   rpc::LiveStreams streams_;
   std::unique_ptr<grpc::Service> service_;
   std::unique_ptr<rpc::Server> server_;

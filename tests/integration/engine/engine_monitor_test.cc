@@ -7,6 +7,7 @@
 #include "evcharging/events/v1/facts.pb.h"
 #include "evcharging/monitor/v1/monitor_service.grpc.pb.h"
 #include "events/inmemory/inmemory_publisher.h"
+#include "events/murmur2.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "journal/inmemory/memory_fact_log.h"
@@ -135,7 +136,8 @@ class EngineMonitorTest : public ::testing::Test {
     Connect();
     central.Send(central.Prepare(1));
     ASSERT_TRUE(WaitForBeat([](const central_pb::Beat& b) {
-      return b.report().occupancy().phase() == common::OCCUPANCY_PHASE_CHARGING && b.report().occupancy().energy_mwh() > 0;
+      return b.report().occupancy().phase() == common::OCCUPANCY_PHASE_CHARGING &&
+             b.report().occupancy().energy_mwh() > 0;
     }));
   }
 
@@ -185,9 +187,8 @@ TEST_F(EngineMonitorTest, AWholeChargeFromTheGrantToTheSettledFinal) {
   EXPECT_FALSE(answer.prepared().has_denial());
   EXPECT_EQ(answer.prepared().grant_mark(), 1);
 
-  ASSERT_TRUE(WaitForBeat([](const central_pb::Beat& b) {
-    return b.report().occupancy().phase() == common::OCCUPANCY_PHASE_CHARGING;
-  }));
+  ASSERT_TRUE(WaitForBeat(
+      [](const central_pb::Beat& b) { return b.report().occupancy().phase() == common::OCCUPANCY_PHASE_CHARGING; }));
   ASSERT_TRUE(WaitForBeat([](const central_pb::Beat& b) {
     return b.has_report() && !b.report().has_occupancy() && b.report().unsettled_size() == 1 &&
            b.report().unsettled(0).final_unsettled();
@@ -211,13 +212,13 @@ TEST_F(EngineMonitorTest, AWholeChargeFromTheGrantToTheSettledFinal) {
   settled.mutable_settlement()->set_settles_final(true);
   settled.mutable_settlement()->set_verdict(common::SETTLEMENT_VERDICT_BOOKED);
   central.Send(settled);
-  EXPECT_TRUE(WaitForBeat([](const central_pb::Beat& b) { return b.has_report() && b.report().unsettled_size() == 0; }));
+  EXPECT_TRUE(
+      WaitForBeat([](const central_pb::Beat& b) { return b.has_report() && b.report().unsettled_size() == 0; }));
   EXPECT_EQ(log.Stats().starts_and_finals, 0);
 }
 
 TEST_F(EngineMonitorTest, AStopFromCentralEndsTheChargeAndItsAnswerComesAfterTheFinal) {
   StartCharge();
-  (void)WaitForAnswer;
   central_pb::LinkDown stop;
   stop.mutable_command()->set_command_id("stop");
   stop.mutable_command()->mutable_time_left()->set_seconds(5);
@@ -301,7 +302,8 @@ TEST_F(EngineMonitorTest, AFaultIsReportedEndsTheChargeAndIsClearedAgain) {
     return b.engine_health() == common::ENGINE_HEALTH_FAULTED && b.fault() == "ground fault";
   }));
   EXPECT_THAT(Call(&engine_pb::EngineService::StubInterface::ClearFault, {}), IsOk());
-  EXPECT_TRUE(WaitForBeat([](const central_pb::Beat& b) { return b.engine_health() == common::ENGINE_HEALTH_HEALTHY; }));
+  EXPECT_TRUE(
+      WaitForBeat([](const central_pb::Beat& b) { return b.engine_health() == common::ENGINE_HEALTH_HEALTHY; }));
 }
 
 TEST_F(EngineMonitorTest, ARequestMadeAtThePointGoesToCentralAndItsAnswerComesBack) {
@@ -380,15 +382,15 @@ TEST_F(EngineMonitorTest, ACommandOfAnOlderLinkIsRefused) {
 class AttachClient {
  public:
   AttachClient(engine_pb::EngineService::Stub& stub) {
-    stream_ = Stream::Start(
-        streams_, 16,
-        {.on_message = [](const engine_pb::AttachDown&) {},
-         .on_closed =
-             [this](const absl::Status& status) {
-               MutexLock lock(mutex_);
-               closed_ = status;
-             }},
-        [&](grpc::ClientContext* context, auto* reactor) { stub.async()->Attach(context, reactor); });
+    stream_ =
+        Stream::Start(streams_, 16,
+                      {.on_message = [](const engine_pb::AttachDown&) {},
+                       .on_closed =
+                           [this](const absl::Status& status) {
+                             MutexLock lock(mutex_);
+                             closed_ = status;
+                           }},
+                      [&](grpc::ClientContext* context, auto* reactor) { stub.async()->Attach(context, reactor); });
   }
   ~AttachClient() {
     stream_->Cancel();
@@ -475,8 +477,7 @@ TEST_F(EngineMonitorTest, TheMonitorTellsHowItsLinkAndItsEngineAre) {
   Connect();
   auto monitor_channel = rpc::MakeChannel({.target = monitor->address(), .retried = {}});
   auto monitor_stub = monitor_pb::MonitorService::NewStub(monitor_channel);
-  const auto status =
-      rpc::Call(*monitor_stub, &monitor_pb::MonitorService::StubInterface::GetStatus, {}, kPatience);
+  const auto status = rpc::Call(*monitor_stub, &monitor_pb::MonitorService::StubInterface::GetStatus, {}, kPatience);
   ASSERT_THAT(status, IsOk());
   EXPECT_EQ(status->charging_point_id(), "cp_001");
   EXPECT_EQ(status->link().state(), monitor_pb::LINK_STATE_CONNECTED);

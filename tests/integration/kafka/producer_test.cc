@@ -18,7 +18,6 @@
 namespace ev::kafka {
 namespace {
 
-using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Pair;
@@ -74,7 +73,9 @@ TEST_F(ProducerTest, AnAbsentBrokerIsSaidOnceAndWhatWasPublishedArrivesWhenItCom
   EV_ASSERT_OK(Publish("early", deliveries_.Note("early")));
   const std::string complaint = "Kafka producer cannot reach " + Loopback(port) + ": ";
   ASSERT_TRUE(Eventually(kLimit, [&] { return lines_.CountContaining(complaint) == 1; }));
-  EXPECT_THAT(producer_->Health().degraded_reason, AllOf(HasSubstr(complaint), HasSubstr("Connection refused")));
+  EXPECT_TRUE(Eventually(kLimit, [&] {
+    return producer_->Health().degraded_reason.find("Connection refused") != std::string::npos;
+  })) << producer_->Health().degraded_reason;
   EXPECT_FALSE(producer_->Health().connected);
   // No busy loop: nearly all of that time was spent waiting.
   EXPECT_LT(std::clock() - cpu_before, CLOCKS_PER_SEC / 4);

@@ -19,9 +19,12 @@ pb::CommandAnswer AnswerOf(const std::string& id) {
 
 TEST(CodecTest, EachFateOfAGrantHasItsVerdict) {
   const std::pair<common::GrantFate, Verdict> kFates[] = {
-      {common::GRANT_FATE_NEVER_SEEN, Verdict::kCancelled}, {common::GRANT_FATE_RELEASED, Verdict::kCancelled},
-      {common::GRANT_FATE_FORGOTTEN, Verdict::kCancelled},  {common::GRANT_FATE_CHARGING, Verdict::kRunning},
-      {common::GRANT_FATE_ENDED, Verdict::kEnded},          {common::GRANT_FATE_UNSPECIFIED, Verdict::kFailed},
+      {common::GRANT_FATE_NEVER_SEEN, Verdict::kCancelled},
+      {common::GRANT_FATE_RELEASED, Verdict::kCancelled},
+      {common::GRANT_FATE_FORGOTTEN, Verdict::kCancelled},
+      {common::GRANT_FATE_CHARGING, Verdict::kRunning},
+      {common::GRANT_FATE_ENDED, Verdict::kEnded},
+      {common::GRANT_FATE_UNSPECIFIED, Verdict::kFailed},
       {static_cast<common::GrantFate>(99), Verdict::kFailed},
   };
   for (const auto& [fate, verdict] : kFates) {

@@ -1,5 +1,7 @@
 // Links, beats and what is shown of them.
 
+#include <limits>
+
 #include "tests/unit/central/shard_test_base.h"
 
 namespace ev::central {
@@ -63,6 +65,18 @@ TEST_F(ShardLinksTest, APointThatWasDeletedAndComesBackGetsAHigherEpoch) {
   const LinkEpoch last = Connect();
   Delete();
   EXPECT_GT(Connect(), last);
+}
+
+// B70
+TEST_F(ShardLinksTest, AnEpochIsAboveWhatTheEngineHasSeen) {
+  const auto hello = [&](LinkEpoch seen) {
+    Run([&](Effects& out) { shard().OnHello(now_, {.stream = StreamId(9), .cp = kCp, .highest_epoch = seen}, out); });
+    return Said<LinkAccepted>().at(0).epoch;
+  };
+  const LinkEpoch far(store_.incarnation() + 1'000'000);
+  EXPECT_EQ(hello(far), far.Next());
+  // Beyond reason: it must not use the numbers up.
+  EXPECT_EQ(hello(LinkEpoch(std::numeric_limits<std::int64_t>::max())), far.Next().Next());
 }
 
 // B70

@@ -317,6 +317,19 @@ TEST_F(ShardRequestsTest, ARequestFromBeforeARestartIsUnconfirmedAndNotGrantedAn
 }
 
 // B152
+TEST_F(ShardRequestsTest, ARequestIdOfAnyOtherCallIsRememberedAcrossARestart) {
+  EXPECT_EQ(shard().UseOf("r1", "a"), RequestUse::kNew);
+  Run([&](Effects&) { shard().RememberRequest(now_, "r1", "a"); });
+  EXPECT_EQ(shard().UseOf("r1", "a"), RequestUse::kRepeat);
+  EXPECT_EQ(shard().UseOf("r1", "b"), RequestUse::kReused);
+  Restart();
+  Fetch({.sessions = {}, .requests = {"r1"}});
+  EXPECT_EQ(shard().UseOf("r1", "a"), RequestUse::kRepeat);
+  Run([&](Effects&) { shard().RememberRequest(now_, "", "a"); });
+  EXPECT_EQ(shard().UseOf("", "a"), RequestUse::kNew);
+}
+
+// B152
 TEST_F(ShardRequestsTest, WithoutARequestIdEachCallIsItsOwn) {
   Online();
   SetCause(kCp);

@@ -79,6 +79,7 @@ TEST_F(ParserTest, WithoutAnythingTheDefaultsStand) {
   EXPECT_EQ(run.parser.source("grpc-port"), Source::kDefault);
 }
 
+// B170
 TEST_F(ParserTest, AFlagWinsOverTheEnvironmentAndThatOverTheFile) {
   const std::string file = ConfigFile("[kafka]\nbrokers = \"file:1\"\nlinger = 3ms\nenabled = false\n");
   Trial run({file, "--kafka-brokers=flag:1"}, {"EV_KAFKA_BROKERS=env:1", "EV_KAFKA_LINGER=2ms"});
@@ -111,6 +112,7 @@ TEST_F(ParserTest, TheFileTakesSectionsQuotesCommentsAndLists) {
   EXPECT_EQ(run.port, 7);
 }
 
+// B171
 TEST_F(ParserTest, AnUnknownKeyInTheFileIsAMisconfiguration) {
   Trial run({ConfigFile("[kafka]\nbroker = \"typo:1\"\n")});
   EXPECT_EQ(run.code, 2);
@@ -132,6 +134,7 @@ TEST_F(ParserTest, AFileThatIsNotThereIsAMisconfiguration) {
   EXPECT_THAT(run.err.str(), AllOf(HasSubstr("--config"), HasSubstr("/nowhere/ev.toml")));
 }
 
+// B171
 TEST_F(ParserTest, AnUnknownVariableIsAWarning) {
   Trial run({}, {"EV_KAFKA_BROKER=x", "PATH=/bin", "EV_CONFIG="});
   EXPECT_EQ(run.code, std::nullopt);
@@ -146,6 +149,7 @@ TEST_F(ParserTest, TheAncestorsArgumentsStandForTheirFlags) {
   EXPECT_EQ(run.parser.source("grpc-port"), Source::kFlag);
 }
 
+// B171
 TEST_F(ParserTest, AnArgumentAndADifferentFlagForTheSameThingAreAMisconfiguration) {
   Trial different({"6001", "--grpc-port=6002"});
   EXPECT_EQ(different.code, 2);
@@ -161,6 +165,7 @@ TEST_F(ParserTest, AnAliasVariableCountsUnlessItContradicts) {
   EXPECT_THAT(both.err.str(), AllOf(HasSubstr("ENGINE_LISTEN_PORT"), HasSubstr("EV_GRPC_PORT")));
 }
 
+// B171
 TEST_F(ParserTest, AMisconfigurationNamesTheOptionAndWhereItsValueCameFrom) {
   struct Case {
     std::string argument;
@@ -214,6 +219,7 @@ TEST_F(ParserTest, AListTakesOneValueForEachFlagAndSemicolonsInTheEnvironment) {
   EXPECT_THAT(Trial({}, {"EV_KAFKA_CONFIG=a=1;b=x,y"}).extra, UnorderedElementsAre(Pair("a", "1"), Pair("b", "x,y")));
 }
 
+// B170
 TEST_F(ParserTest, PrintConfigShowsValuesAndOriginsAndMasksSecrets) {
   Trial run({"--print-config", "--kafka-brokers=flag:1", "--kafka-config=sasl.password=hunter2",
              "--kafka-config=sasl.username=ana"},
@@ -241,6 +247,7 @@ TEST_F(ParserTest, WhatPrintConfigShowsReadsBackAsTheSame) {
   EXPECT_EQ(second.port, 6001);
 }
 
+// B170
 TEST_F(ParserTest, CheckConfigExitsWithZeroOrTwo) {
   EXPECT_EQ(Trial({"--check-config"}).code, 0);
   EXPECT_EQ(Trial({"--check-config", "--share=2"}).code, 2);

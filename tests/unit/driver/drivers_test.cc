@@ -561,6 +561,7 @@ class DriversListTest : public DriversTest {
   ListId list_;
 };
 
+// B123
 TEST_F(DriversListTest, ADenialDoesNotHangTheListAndTheNextComesFourSecondsLater) {
   Run({CpId("a"), CpId("b")});
   const SendStart first = Asked();

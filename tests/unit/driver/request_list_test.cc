@@ -24,6 +24,7 @@ class RequestListTest : public ::testing::Test {
   absl::Duration now_ = absl::Hours(3);
 };
 
+// B17
 TEST_F(RequestListTest, TheNextRequestIsTakenFourSecondsAfterAnyConclusion) {
   const Conclusion conclusions[] = {Denied(), Faulted(), TimedOut(), Completed()};
   const char* const names[] = {"a", "b", "c", "d"};

@@ -48,7 +48,8 @@ class StubbornLog final : public journal::FactLog {
     MutexLock lock(mutex);
     ++writes;
     while (hangs) wake.WaitFor(mutex, absl::Seconds(1));
-    if (fails && !write.facts.empty() && write.facts.back().kind != FactKind::kFinal) return absl::DataLossError("disk");
+    if (fails && !write.facts.empty() && write.facts.back().kind != FactKind::kFinal)
+      return absl::DataLossError("disk");
     return inner.Write(write);
   }
   std::vector<journal::StoredFact> Read(std::int64_t after, int limit) override { return inner.Read(after, limit); }
@@ -87,7 +88,8 @@ class EngineHostTest : public ::testing::Test {
     };
     host = *EngineHost::Start(options, std::move(events), meter, log, clock, std::make_unique<RandomIdSource>(5));
     (void)Do([](Engine& core, Moment now) {
-      EXPECT_TRUE(core.Hear({.cp = CpId("cp_001"), .epoch = LinkEpoch(1), .central_age = absl::ZeroDuration()}, now).ok());
+      EXPECT_TRUE(
+          core.Hear({.cp = CpId("cp_001"), .epoch = LinkEpoch(1), .central_age = absl::ZeroDuration()}, now).ok());
       core.Configure({.epoch = LinkEpoch(1), .price = {350'000, "EUR"}, .causes = {}, .highest_grant = {}}, now);
       return 0;
     });
@@ -95,8 +97,8 @@ class EngineHostTest : public ::testing::Test {
 
   // Waits for the answer.
   template <typename Decide>
-  auto Do(Decide decide) {
-    using Result = decltype(decide(std::declval<Engine&>(), Moment()));
+  absl::StatusOr<std::invoke_result_t<Decide, Engine&, Moment>> Do(Decide decide) {
+    using Result = std::invoke_result_t<Decide, Engine&, Moment>;
     absl::StatusOr<Result> result;
     absl::Notification done;
     host->Apply(decide, [&](absl::StatusOr<Result> r) {

@@ -8,6 +8,7 @@ namespace ev::engine {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
@@ -44,6 +45,7 @@ TEST_F(EngineTest, AChargeHasAStartASampleEachSecondAndAFinalWithTheMetersFigure
   EXPECT_EQ(final.grant, grant);
 }
 
+// B8
 TEST_F(EngineTest, EnergyFlowsOnlyAfterPlugIn) {
   NewLink();
   const Grant grant = MakeGrant();
@@ -103,6 +105,7 @@ TEST_F(EngineTest, AMoneyTargetIsNeverExceeded) {
   EXPECT_GT(AmountMicros(final.energy_mwh + 1, 350'000), 1000);
 }
 
+// B14
 TEST_F(EngineTest, ATimeTargetEndsTheCharge) {
   (void)StartCharge(DurationTarget{.duration = absl::Seconds(4)});
   Advance(absl::Seconds(10));
@@ -311,7 +314,8 @@ TEST_F(EngineTest, AnOlderLinksBeatsDoNotKeepAChargeAlive) {
   EXPECT_EQ(LastFinal().end_reason, EndReason::kMonitorLost);
 }
 
-TEST_F(EngineTest, AVehiclePluggedInBeforeTheConfigurationOrCentralIsHeardWaitsAndStartsByItself) {
+// B22
+TEST_F(EngineTest, AVehiclePluggedInBeforeCentralIsHeardWaitsAndStartsByItself) {
   NewLink();
   const Grant grant = MakeGrant();
   (void)Prepare(grant);
@@ -323,6 +327,18 @@ TEST_F(EngineTest, AVehiclePluggedInBeforeTheConfigurationOrCentralIsHeardWaitsA
   NewLink();
   EXPECT_TRUE(charging());
   EXPECT_EQ(facts.front().session, grant.session);
+}
+
+TEST_F(EngineTest, AVehiclePluggedInBeforeTheNewLinksConfigurationWaitsForIt) {
+  NewLink();
+  (void)Prepare(MakeGrant());
+  epoch = epoch.Next();
+  (void)Beat();
+  PlugIn();
+  EXPECT_FALSE(charging());
+  EXPECT_EQ(status().waiting_for, "this link's configuration");
+  Configure();
+  EXPECT_TRUE(charging());
 }
 
 TEST_F(EngineTest, ANewLinkDoesNotInheritThatCentralWasHeard) {
@@ -359,6 +375,18 @@ TEST_F(EngineTest, ARunningChargeGoesOnWithoutCentral) {
   EXPECT_TRUE(charging());
 }
 
+TEST_F(EngineTest, ItSaysOnceThatCentralCannotBeReachedAndOnceThatItIsBack) {
+  NewLink();
+  notes.clear();
+  central_speaks = false;
+  Advance(absl::Seconds(10));
+  EXPECT_THAT(notes, ElementsAre(HasSubstr("Central cannot be reached")));
+  notes.clear();
+  central_speaks = true;
+  Advance(absl::Seconds(3));
+  EXPECT_THAT(notes, ElementsAre("Central is heard"));
+}
+
 TEST_F(EngineTest, ACauseOfBeingOutOfServiceEndsTheChargeAndRefusesNewOnes) {
   (void)StartCharge();
   Configure({{.cause = Cause::kOperator, .who = "op", .reason = "", .since = now.utc}});
@@ -378,6 +406,7 @@ TEST_F(EngineTest, EnergyDoesNotStartWhileOutOfService) {
   EXPECT_TRUE(charging());
 }
 
+// B136
 TEST_F(EngineTest, AnotherChargingPointIsRefusedWhileTheJournalHoldsFacts) {
   const Grant grant = StartCharge();
   (void)Stop(grant.session);
@@ -581,7 +610,17 @@ TEST_F(EngineTest, AChargeWhoseSamplesCannotBeKeptEnds) {
   EXPECT_EQ(LastFinal().end_reason, EndReason::kJournalFull);
 }
 
-// ---- Restart.
+// ---- The end and a restart.
+
+TEST_F(EngineTest, AnEngineThatIsStoppedEndsItsChargeAndStartsNoOther) {
+  (void)StartCharge();
+  Advance(absl::Seconds(2));
+  core->ShutDown(now);
+  Settle();
+  EXPECT_EQ(LastFinal().end_reason, EndReason::kEngineRestarted);
+  EXPECT_EQ(LastFinal().energy_mwh, 2000);
+  EXPECT_EQ(Prepare(MakeGrant()).denial, DenialReason::kPointNotReady);
+}
 
 TEST_F(EngineTest, ASessionThatWasCutOffIsClosedWithTheMetersFiguresAndNotResumed) {
   const Grant grant = StartCharge();

@@ -127,6 +127,7 @@ TEST_F(FactPumpTest, AnAcknowledgementTrimsTheSampleAndKeepsTheRest) {
   EXPECT_EQ(publisher.count(), 2u) << "nothing twice";
 }
 
+// B90
 TEST_F(FactPumpTest, WhatWasNotDeliveredIsPublishedAgainWithTheSameBytes) {
   Write({Make(FactKind::kSample, 1), Make(FactKind::kSample, 2)});
   ASSERT_TRUE(publisher.WaitForCount(2));

@@ -361,6 +361,7 @@ TEST_F(MonitorTest, AProcessThatWasStoppedListensBeforeItJudges) {
 
 // ---- Commands.
 
+// B82
 TEST_F(MonitorTest, CommandsGoToTheEngineOneAtATimeAndInOrder) {
   Connect();
   Order(MakeCommand(5));
