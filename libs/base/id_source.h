@@ -34,8 +34,8 @@ class IdSource {
   virtual std::string NewRandomHex() = 0;
 };
 
-// Takes its bits from the system's generator once, then from a 64-bit engine seeded by it. Not thread-safe: one for each
-// owner of a core.
+// Takes its bits from the system's generator once, then from a 64-bit engine seeded by it. Not thread-safe: one for
+// each owner of a core.
 class RandomIdSource final : public IdSource {
  public:
   // The same seed gives the same ids: for tests and the simulator.

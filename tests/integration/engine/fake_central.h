@@ -21,8 +21,8 @@ namespace ev {
 
 namespace central_pb = evcharging::central::v1;
 
-// Central's end of the link, by hand: welcomes whoever comes, beats every 200 ms unless told not to, keeps what it hears,
-// and sends what the test wants.
+// Central's end of the link, by hand: welcomes whoever comes, beats every 200 ms unless told not to, keeps what it
+// hears, and sends what the test wants.
 class FakeCentral final : public central_pb::LinkService::CallbackService {
  public:
   using LinkStream = rpc::BidiStream<central_pb::LinkUp, central_pb::LinkDown>;
@@ -52,9 +52,9 @@ class FakeCentral final : public central_pb::LinkService::CallbackService {
   void SetConfigures(bool on) { configures_ = on; }
 
   grpc::ServerBidiReactor<central_pb::LinkUp, central_pb::LinkDown>* Link(grpc::CallbackServerContext*) override {
-    auto stream = LinkStream::Make(streams_, 256,
-                                   {.on_message = [this](LinkStream& s, const central_pb::LinkUp& m) { Hear(s, m); },
-                                    .on_closed = nullptr});
+    auto stream = LinkStream::Make(
+        streams_, 256,
+        {.on_message = [this](LinkStream& s, const central_pb::LinkUp& m) { Hear(s, m); }, .on_closed = nullptr});
     MutexLock lock(mutex_);
     stream_ = stream;
     return stream.get();

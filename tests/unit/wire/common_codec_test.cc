@@ -23,8 +23,8 @@ Grant MakeGrant() {
 }
 
 TEST(CommonCodecTest, AGrantComesBackAsItWas) {
-  for (const Target& target : {Target(), Target(EnergyTarget{1}), Target(AmountTarget{2}),
-                               Target(DurationTarget{absl::Milliseconds(1500)})}) {
+  for (const Target& target :
+       {Target(), Target(EnergyTarget{1}), Target(AmountTarget{2}), Target(DurationTarget{absl::Milliseconds(1500)})}) {
     Grant grant = MakeGrant();
     grant.target = target;
     const auto back = FromProto(ToProto(grant));
