@@ -33,7 +33,7 @@ std::unique_ptr<google::protobuf::Message> MessageOf(absl::string_view topic) {
 
 class Printer final : public BatchHandler {
  public:
-  Printer(std::string topic, std::ostream& out) : message_(MessageOf(topic)), out_(out) {}
+  Printer(absl::string_view topic, std::ostream& out) : message_(MessageOf(topic)), out_(out) {}
 
   // Before Start(): up to which offset a partition holds messages now.
   void ExpectUpTo(std::int32_t partition, std::int64_t end) {
