@@ -390,6 +390,8 @@ class Consumer::Impl {
 
   void SendMarks() {
     if (is_commit_running_ || absl::Now() < next_commit_) return;
+    // A commit that no broker can take yet would keep librdkafka 2.0.2 from ever closing.
+    if (!Health().connected) return;
     {
       MutexLock lock(mutex_);
       sent_marks_ = std::exchange(marks_, {});

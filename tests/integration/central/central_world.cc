@@ -30,6 +30,7 @@ struct CentralWorld::Parts {
   std::unique_ptr<WatchHub> watches;
   std::vector<std::unique_ptr<grpc::Service>> services;
   std::unique_ptr<rpc::Server> server;
+  std::string address;
   std::shared_ptr<grpc::Channel> channel;
   std::unique_ptr<pb::ChargingPointService::Stub> points;
   std::unique_ptr<pb::SessionService::Stub> sessions;
@@ -77,8 +78,8 @@ void CentralWorld::Start() {
   auto server = rpc::Server::Start({}, services, parts_->registry, parts_->readiness, parts_->streams);
   ASSERT_THAT(server, IsOk());
   parts_->server = *std::move(server);
-  parts_->channel =
-      grpc::CreateChannel(absl::StrCat("127.0.0.1:", parts_->server->port()), grpc::InsecureChannelCredentials());
+  parts_->address = parts_->server->address();
+  parts_->channel = grpc::CreateChannel(parts_->address, grpc::InsecureChannelCredentials());
   parts_->points = pb::ChargingPointService::NewStub(parts_->channel);
   parts_->sessions = pb::SessionService::NewStub(parts_->channel);
   parts_->tickets = pb::TicketService::NewStub(parts_->channel);
@@ -104,6 +105,9 @@ ShardHost& CentralWorld::host() {
 }
 LinkHub& CentralWorld::links() {
   return *parts_->links;
+}
+std::string CentralWorld::address() const {
+  return parts_->address;
 }
 std::shared_ptr<grpc::Channel> CentralWorld::channel() {
   return parts_->channel;
@@ -258,13 +262,19 @@ std::unique_ptr<FakeWatcher<pb::WatchChargingPointsResponse>> WatchPoints(
 }
 
 struct StuckReader::Impl {
+  std::shared_ptr<grpc::Channel> channel;
   grpc::ClientContext context;
   std::unique_ptr<grpc::ClientReader<pb::WatchChargingPointsResponse>> reader;
   bool finished = false;
 };
 
 StuckReader::StuckReader(CentralWorld& world) : impl_(std::make_unique<Impl>()) {
-  impl_->reader = pb::ChargingPointService::NewStub(world.channel())->WatchChargingPoints(&impl_->context, {});
+  // The transport takes in 64 KB for a reader that does not read, and does not learn to take more.
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  arguments.SetInt(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, 64 << 10);
+  impl_->channel = grpc::CreateCustomChannel(world.address(), grpc::InsecureChannelCredentials(), arguments);
+  impl_->reader = pb::ChargingPointService::NewStub(impl_->channel)->WatchChargingPoints(&impl_->context, {});
 }
 StuckReader::~StuckReader() {
   impl_->context.TryCancel();

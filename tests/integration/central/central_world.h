@@ -122,13 +122,32 @@ class HeldStore final : public store::Store {
   std::vector<store::GapRecord> gaps_;
 };
 
+// The system's clock, and more when a test says so: nobody waits for a limit to pass.
+class AdvancingClock final : public Clock {
+ public:
+  void Advance(absl::Duration time) {
+    MutexLock lock(mutex_);
+    ahead_ += time;
+  }
+  Moment Now() const override {
+    MutexLock lock(mutex_);
+    const Moment now = system_.Now();
+    return {.utc = now.utc + ahead_, .monotonic = now.monotonic + ahead_};
+  }
+
+ private:
+  const SystemClock system_;
+  mutable Mutex mutex_;
+  absl::Duration ahead_ ABSL_GUARDED_BY(mutex_);
+};
+
 struct WorldOptions {
   ShardConfig shard;
   LinkOptions link{.version = "test"};
   WatchOptions watch;
 
   WorldOptions() {
-    // No test waits for a limit by chance; those that are about one set it.
+    // No test meets a limit by chance: those that are about one advance the clock.
     shard.kafka_enabled = false;
     shard.command_deadline = kPatience;
     shard.link_silence = absl::Minutes(10);
@@ -155,8 +174,10 @@ class CentralWorld final : public ServerStatus {
 
   ShardHost& host();
   HeldStore& store() { return store_; }
+  AdvancingClock& clock() { return clock_; }
   LinkHub& links();
   std::shared_ptr<grpc::Channel> channel();
+  std::string address() const;
 
   Surroundings Now() override {
     MutexLock lock(mutex_);
@@ -242,7 +263,7 @@ class CentralWorld final : public ServerStatus {
   void Start();
 
   const WorldOptions options_;
-  SystemClock clock_;
+  AdvancingClock clock_;
   RandomIdSource ids_;
   store::InMemoryStore memory_;
   HeldStore store_;

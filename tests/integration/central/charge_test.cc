@@ -102,11 +102,12 @@ TEST_F(ChargeTest, TheChargingPointsDenialReachesTheDriverWithItsReason) {
 }
 
 TEST_F(ChargeTest, AnAnswerThatDoesNotComeLeavesTheSessionUnconfirmedAndThePointReserved) {
-  WorldOptions options;
-  options.shard.command_deadline = absl::Milliseconds(100);
-  CentralWorld world(options);
+  CentralWorld world;
   const auto monitor = Connected(world);
-  const auto session = world.StartCharge(world.StartRequest("driver_001", "cp_001"));
+  auto asked = world.StartAsync(world.StartRequest("driver_001", "cp_001"));
+  ASSERT_TRUE(monitor->TakeCommand().has_value());
+  world.clock().Advance(absl::Seconds(31));
+  const auto session = asked.get();
   ASSERT_THAT(session, IsOk());
   EXPECT_EQ(session->state(), common::SESSION_STATE_UNCONFIRMED);
   EXPECT_THAT(world.StartCharge(world.StartRequest("driver_002", "cp_001")),

@@ -59,10 +59,10 @@ TEST_F(LinkTest, APointThatIsNotRegisteredIsRefusedWhenRegistrationIsOff) {
 }
 
 TEST_F(LinkTest, WithoutAHelloTheLinkEnds) {
-  WorldOptions options;
-  options.link.hello_deadline = absl::Milliseconds(50);
-  CentralWorld world(options);
+  CentralWorld world;
   FakeMonitor silent(world, "cp_001");
+  ASSERT_TRUE(Eventually(kPatience, [&] { return world.links().size() == 1; }));
+  world.clock().Advance(absl::Seconds(6));
   ASSERT_TRUE(silent.inbox().WaitForEnd().has_value());
   EXPECT_THAT(*silent.inbox().WaitForEnd(), Fails(absl::StatusCode::kFailedPrecondition, "HELLO_MISSING"));
   FakeMonitor hasty(world, "cp_001");
