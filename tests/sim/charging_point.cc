@@ -396,10 +396,10 @@ void ChargingPointSim::DoForward(const monitor::Forward& forward) {
   };
   loop_.After(forward.limit, [done] { done(absl::DeadlineExceededError("no answer in time")); });
   // It arrives, or not, or twice, or long after it was given up.
-  const int times = network_.Loses() ? 0 : network_.random.Chance(5) ? 2 : 1;
+  const int times = network_.Loses() ? 0 : network_.Repeats() ? 2 : 1;
   for (int i = 0; i < times; ++i) {
     const absl::Duration late =
-        i > 0 || random_.Chance(2) ? random_.Between(absl::ZeroDuration(), absl::Seconds(6)) : absl::ZeroDuration();
+        i > 0 || network_.Loses() ? random_.Between(absl::ZeroDuration(), absl::Seconds(6)) : absl::ZeroDuration();
     loop_.After(network_.Delay() + late, [this, forward, done] {
       if (engine_ == nullptr) {
         loop_.After(network_.Delay(), [done] { done(absl::UnavailableError("the Engine is down")); });

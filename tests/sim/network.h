@@ -15,7 +15,8 @@ struct NetworkWeather {
   absl::Duration usual_delay = absl::Milliseconds(20);  // At most.
   int slow_percent = 2;                                 // Messages that take up to slow_delay.
   absl::Duration slow_delay = absl::Seconds(2);
-  int lost_percent = 2;  // Calls whose request or answer is lost.
+  int lost_percent = 2;      // Calls whose request or answer is lost.
+  int repeated_percent = 5;  // Calls that arrive twice.
 };
 
 struct Network {
@@ -27,6 +28,7 @@ struct Network {
     const bool is_slow = random.Chance(weather.slow_percent);
     return random.Between(absl::Microseconds(100), is_slow ? weather.slow_delay : weather.usual_delay);
   }
+  bool Repeats() { return random.Chance(weather.repeated_percent); }
   bool Loses() { return random.Chance(weather.lost_percent); }
 };
 

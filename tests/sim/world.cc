@@ -88,14 +88,20 @@ void World::Run() {
   if (!faults_.empty()) PlanFaults();
   tally_.events += loop_.RunUntil(kStorm);
   Calm();
+  RunUntilQuiet();
+  // What is left on its way must not change anything either.
+  tally_.events += loop_.RunUntil(loop_.now() + absl::Seconds(5));
+  LastRound();
+  RunUntilQuiet();
+  Check();
+}
+
+void World::RunUntilQuiet() {
   const absl::Duration end = loop_.now() + kLongestCalm;
   while (loop_.now() < end) {
     tally_.events += loop_.RunUntil(loop_.now() + kQuietCheck);
     if (IsQuiet()) break;
   }
-  // What is left on its way must not change anything either.
-  tally_.events += loop_.RunUntil(loop_.now() + absl::Seconds(5));
-  Check();
 }
 
 ChargingPointSim& World::AnyPoint() {
@@ -195,7 +201,7 @@ void World::NewAsk(const DriverId& driver) {
 void World::Send(const std::string& key, int attempt) {
   const Ask& ask = asks_[key];
   if (ask.is_done || attempt > 5) return;
-  const int times = network_.Loses() ? 0 : random_.Chance(5) ? 2 : 1;
+  const int times = network_.Loses() ? 0 : network_.Repeats() ? 2 : 1;
   for (int i = 0; i < times; ++i) {
     loop_.After(network_.Delay(), [this, key] {
       const Ask& asked = asks_[key];
@@ -257,7 +263,8 @@ void World::StopByDriver(const SessionId& session, const DriverId& driver, const
 void World::Calm() {
   storm_.reset();
   loop_.After(absl::Seconds(20), [this] {
-    network_.weather = {.usual_delay = absl::Milliseconds(20), .slow_percent = 0, .lost_percent = 0};
+    network_.weather = {
+        .usual_delay = absl::Milliseconds(20), .slow_percent = 0, .lost_percent = 0, .repeated_percent = 0};
     broker_.is_up = true;
     central_->Start();
     central_->SetCause(CpId(), false);
@@ -269,6 +276,32 @@ void World::Calm() {
       point->Unplug();
     }
   });
+}
+
+// Whatever has happened, each charging point is offered in the end, and charges.
+void World::LastRound() {
+  for (const auto& point : points_) {
+    Ask& ask = asks_[absl::StrCat("last request at ", point->cp().value())];
+    ask = {.driver = drivers_.front(), .cp = point->cp(), .target = EnergyTarget{500}};
+    central_->Start(
+        {.driver = ask.driver, .cp = ask.cp, .target = ask.target}, [this, &ask](const central::CallResult& result) {
+          if (const auto* session = std::get_if<Session>(&result)) {
+            ask.session = session->id;
+          } else {
+            Wrong(absl::StrCat(ask.cp.value(),
+                               " is not offered in the calm: ", std::get<central::Failure>(result).status.message()));
+          }
+        });
+  }
+  tally_.events += loop_.RunUntil(loop_.now() + absl::Seconds(2));
+  for (const auto& point : points_) point->PlugIn();
+  tally_.events += loop_.RunUntil(loop_.now() + absl::Seconds(2));
+  for (const auto& point : points_) {
+    const SessionId& session = asks_[absl::StrCat("last request at ", point->cp().value())].session;
+    if (!point->meter().closings().contains(session)) {
+      Wrong(absl::StrCat(point->cp().value(), " does not charge in the calm"));
+    }
+  }
 }
 
 bool World::IsQuiet() {
@@ -285,6 +318,7 @@ bool World::IsQuiet() {
 void World::Check() {
   store::Store& store = central_->store();
   if (!central_->is_up()) return Wrong("Central is down in the calm");
+  if (!IsQuiet()) Wrong("there is no quiet in the calm");
   if (auto status = store.CheckIntegrity(); !status.ok()) Wrong(std::string(status.message()));
   if (central_->refused_commits > 0) Wrong("a commit was refused");
 

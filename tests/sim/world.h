@@ -93,6 +93,8 @@ class World {
   void OnStartResult(const std::string& key, const central::CallResult& result);
   void StopByDriver(const SessionId& session, const DriverId& driver, const CpId& cp, bool is_stranger);
   void Calm();
+  void RunUntilQuiet();
+  void LastRound();
   bool IsQuiet();
   void Check();
   void Wrong(std::string what);
