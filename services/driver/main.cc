@@ -70,6 +70,7 @@ int Run(const ev::driver::Options& options, ev::process::StopSignal& stop) {
   log::Info("listening", {{"grpc", (*server)->address()},
                           {"http", process::HostPort(service.listen, (*http)->port())},
                           {"driver_id", options.driver},
+                          {"follows", options.backbone ? "Kafka" : "Central"},
                           {"central", options.central.target}});
 
   driver::Printer printer({.has_prompt = is_interactive, .live_interval = options.live_interval});

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <iterator>
 #include <utility>
 
 namespace ev::journal {
@@ -81,13 +82,13 @@ void MemoryFactLog::Keep(const Fact& fact) {
 }
 
 void MemoryFactLog::Settle(const Settlement& settled) {
-  std::erase_if(facts_, [&](const auto& entry) {
-    const Fact& fact = entry.second;
+  for (auto it = facts_.begin(); it != facts_.end();) {
+    const Fact& fact = it->second;
     const bool named = fact.session == settled.session && ((fact.kind == FactKind::kStart && settled.start) ||
                                                            (fact.kind == FactKind::kFinal && settled.final));
     if (named && settled.refused) quarantine_.push_back(fact);
-    return named;
-  });
+    it = named ? facts_.erase(it) : std::next(it);
+  }
   while (quarantine_.size() > kMaxQuarantined) quarantine_.pop_front();
 }
 

@@ -41,14 +41,13 @@ void Agent::Shutdown() {
     MutexLock lock(mutex_);
     stopped_ = true;
   }
-  client_.Stop();
   thread_.request_stop();
   wake_.SignalAll();
   if (thread_.joinable()) thread_.join();
+  client_.Stop();  // Nobody makes calls any more.
 }
 
-// --- callers
-// ----------------------------------------------------------------------------------------------------------
+// --- callers ---
 
 void Agent::Input(const std::function<void(Drivers&, const Moment&, Effects&)>& decide) {
   MutexLock lock(mutex_);
@@ -73,15 +72,6 @@ void Agent::Push(Effects effects) {
 void Agent::Post(Task task) {
   queue_.emplace_back(std::move(task));
   wake_.SignalAll();
-}
-
-absl::Status Agent::Keep(const DriverId& driver) {
-  absl::Status status;
-  Input([&](Drivers& core, const Moment& now, Effects& out) {
-    status = core.Follow(now, driver, out);
-    core.Pin(driver);
-  });
-  return status;
 }
 
 // The caller must be known before the effects that answer it.
@@ -154,22 +144,21 @@ absl::StatusOr<Agent::ReaderId> Agent::Watch(const DriverId& driver, std::functi
   core_.Pin(driver);
   const ReaderId reader = ++last_reader_;
   // In the queue, so that what has been decided before is not told after the view that has it.
-  Post([this, reader, first = std::move(first), view = core_.View(driver), watcher = Watcher{driver, std::move(told)}] {
+  Post([this, driver, reader, first = std::move(first), told = std::move(told), view = core_.View(driver)] {
     first(view);
-    watchers_.emplace(reader, watcher);
+    watchers_[driver].emplace(reader, told);
   });
   Push(std::move(effects));
   return reader;
 }
 
-void Agent::Unwatch(ReaderId reader) {
+void Agent::Unwatch(const DriverId& driver, ReaderId reader) {
   MutexLock lock(mutex_);
   if (stopped_) return;
-  Post([this, reader] {
-    const auto it = watchers_.find(reader);
-    if (it == watchers_.end()) return;
-    const DriverId driver = it->second.driver;
-    watchers_.erase(it);
+  Post([this, driver, reader] {
+    const auto it = watchers_.find(driver);
+    if (it == watchers_.end() || it->second.erase(reader) == 0) return;
+    if (it->second.empty()) watchers_.erase(it);
     Input([&](Drivers& core, const Moment& now, Effects&) { core.Unpin(now, driver); });
   });
 }
@@ -199,8 +188,7 @@ void Agent::OnNews(Charge charge) {
   Input([&](Drivers& core, const Moment& now, Effects& out) { core.OnNews(now, std::move(charge), out); });
 }
 
-// --- the thread
-// -------------------------------------------------------------------------------------------------------
+// --- the thread ---
 
 void Agent::Run(const std::stop_token& stop) {
   absl::Duration next_tick = SystemClock().Now().monotonic;
@@ -344,9 +332,9 @@ void Agent::Do(const Concluded& effect) {
 
 void Agent::Do(const Told& effect) {
   metrics_.Count(effect);
-  for (const auto& [id, watcher] : watchers_) {
-    if (watcher.driver == effect.driver) watcher.told(effect);
-  }
+  const auto watchers = watchers_.find(effect.driver);
+  if (watchers == watchers_.end()) return;
+  for (const auto& [reader, told] : watchers->second) told(effect);
 }
 
 void Agent::Do(const Settled& effect) {
@@ -364,17 +352,18 @@ void Agent::Do(const ListStep& effect) {
 void Agent::ServeWaiters() {
   if (waiters_.empty()) return;
   std::vector<Waiter> ready;
+  std::vector<Waiter> waiting;
   {
     MutexLock lock(mutex_);
     const absl::Duration now = clock_.Now().monotonic;
     const CentralView& view = core_.central();
-    const auto waits = [&](const Waiter& waiter) ABSL_NO_THREAD_SAFETY_ANALYSIS {
-      return now < waiter.until && !core_.IsSettled(waiter.driver) && (view.is_reachable || !view.is_known);
-    };
-    const auto first_ready = std::stable_partition(waiters_.begin(), waiters_.end(), waits);
-    std::move(first_ready, waiters_.end(), std::back_inserter(ready));
-    waiters_.erase(first_ready, waiters_.end());
+    const bool is_away = view.is_known && !view.is_reachable;
+    for (Waiter& waiter : waiters_) {
+      const bool is_ready = is_away || now >= waiter.until || core_.IsSettled(waiter.driver);
+      (is_ready ? ready : waiting).push_back(std::move(waiter));
+    }
   }
+  waiters_ = std::move(waiting);
   for (const Waiter& waiter : ready) waiter.done();
 }
 

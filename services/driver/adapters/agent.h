@@ -52,11 +52,8 @@ class Agent {
         metrics::Registry& registry, metrics::Readiness& readiness);
   ~Agent();
 
-  // Ends the calls to Central, then the thread; what has not called back by then never does.
+  // Ends the thread, then the calls to Central; what has not called back by then never does.
   void Shutdown();
-
-  // Follows the driver until the agent ends. ResourceExhausted: too many drivers.
-  absl::Status Keep(const DriverId& driver);
 
   // `answered` comes once, perhaps before this returns. `concluded`, if given, comes after it when the charge has come
   // to its end; when the call itself failed, at once.
@@ -71,7 +68,7 @@ class Agent {
   // `first` gets the driver as it is known now, then `told` everything that happens, until Unwatch(). Keeps the driver
   // followed meanwhile. ResourceExhausted: too many drivers.
   absl::StatusOr<ReaderId> Watch(const DriverId& driver, std::function<void(const DriverView&)> first, OnTold told);
-  void Unwatch(ReaderId reader);
+  void Unwatch(const DriverId& driver, ReaderId reader);
 
   // Calls once: when what is open is known, Central cannot be reached, or `limit` has passed. Follows the driver.
   // ResourceExhausted: too many drivers.
@@ -88,10 +85,6 @@ class Agent {
   struct Caller {
     OnAnswer answered;
     OnConclusion concluded;
-  };
-  struct Watcher {
-    DriverId driver;
-    OnTold told;
   };
   struct ListReader {
     DriverId driver;
@@ -151,7 +144,7 @@ class Agent {
 
   // The thread's own.
   std::map<CallId, Caller> callers_;
-  std::map<ReaderId, Watcher> watchers_;
+  std::map<DriverId, std::map<ReaderId, OnTold>> watchers_;
   std::map<ReaderId, ListReader> readers_;
   std::vector<Waiter> waiters_;
   std::map<WatchId, Asking> asking_;

@@ -111,7 +111,8 @@ struct CentralClient::Impl {
           if (!session.ok()) return done(session.status());
           auto charge = Decode(*session);
           // Not InvalidArgument: that would blame the request.
-          done(charge.ok() ? std::move(charge) : absl::InternalError(charge.status().message()));
+          done(charge.ok() ? std::move(charge)
+                           : WithReason(absl::InternalError(charge.status().message()), "UNDECODABLE"));
         });
   }
 

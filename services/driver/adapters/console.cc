@@ -90,8 +90,7 @@ void Console::Greet() {
   }
 }
 
-// --- commands
-// ---------------------------------------------------------------------------------------------------------
+// --- commands ---
 
 void Console::OnLine(const std::string& line) {
   if (printer_.has_screen()) printer_.Line(absl::StrCat("> ", line));
@@ -164,7 +163,9 @@ void Console::StartCharge(absl::string_view arguments) {
     if (auto status = CheckCurrency(*cp, typed->currency); !status.ok()) return Usage(status.message());
     call.target = typed->target;
   }
-  printer_.Line(absl::StrCat(cp->value(), ": asked"));
+  const CentralView central = agent_.central();
+  const bool is_away = central.is_known && !central.is_reachable;
+  printer_.Line(absl::StrCat(cp->value(), ": asked", is_away ? "  " : "", is_away ? central.error : ""));
   Begun();
   const auto is_answered = std::make_shared<bool>(false);
   agent_.Start(
@@ -241,7 +242,7 @@ absl::Status Console::RunList(std::vector<CpId> requests, const std::shared_ptr<
     *finished = true;
     changed_.SignalAll();
   });
-  if (!reader.ok()) Ended([] {});
+  if (!reader.ok()) Ended({});
   return reader.status();
 }
 
@@ -255,8 +256,7 @@ void Console::RunRequests(std::vector<CpId> requests) {
   OnEnd();
 }
 
-// --- what happens
-// -----------------------------------------------------------------------------------------------------
+// --- what happens ---
 
 void Console::OnTold(const Told& told) {
   if (const auto* change = std::get_if<ChargeChange>(&told.event)) {
@@ -275,15 +275,15 @@ void Console::OnConclusion(const CpId& cp, const Conclusion& conclusion) {
   if (const auto* failure = std::get_if<std::string>(&conclusion)) {
     printer_.Line(absl::StrCat(cp.value(), ": failed  ", *failure));
   }
-  Ended([&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    if (std::holds_alternative<Denial>(conclusion)) {
-      ++counts_.denied;
-    } else if (IsSuccess(conclusion)) {
-      ++counts_.completed;
-    } else {
-      ++counts_.failed;
-    }
-  });
+  ListProgress counts;
+  if (std::holds_alternative<Denial>(conclusion)) {
+    counts.denied = 1;
+  } else if (IsSuccess(conclusion)) {
+    counts.completed = 1;
+  } else {
+    counts.failed = 1;
+  }
+  Ended(counts);
 }
 
 void Console::OnStep(const ListStep& step) {
@@ -295,25 +295,22 @@ void Console::OnStep(const ListStep& step) {
     }
   } else if (std::holds_alternative<ListFinished>(step.step)) {
     if (options_.is_interactive) printer_.Line(absl::StrCat("list done: ", CountsText(step.progress)));
-    Ended([&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
-      counts_.completed += step.progress.completed;
-      counts_.denied += step.progress.denied;
-      counts_.failed += step.progress.failed;
-    });
+    Ended(step.progress);
   }
 }
 
-// --- the end
-// ----------------------------------------------------------------------------------------------------------
+// --- the end ---
 
 void Console::Begun() {
   MutexLock lock(mutex_);
   ++open_;
 }
 
-void Console::Ended(const std::function<void()>& count) {
+void Console::Ended(const ListProgress& counts) {
   MutexLock lock(mutex_);
-  count();
+  counts_.completed += counts.completed;
+  counts_.denied += counts.denied;
+  counts_.failed += counts.failed;
   --open_;
   EndIfDone();
 }

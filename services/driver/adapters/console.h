@@ -75,7 +75,7 @@ class Console {
   void OnConclusion(const CpId& cp, const Conclusion& conclusion);
   // Counts one thing that the end waits for, and its end.
   void Begun();
-  void Ended(const std::function<void()>& count);
+  void Ended(const ListProgress& counts);
   void EndIfDone() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // In a pipe: until `settled` is true.
   void WaitFor(const bool& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

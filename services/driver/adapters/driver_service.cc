@@ -205,10 +205,11 @@ class DriverService final : public driver_pb::DriverService::CallbackService {
 
   grpc::ServerWriteReactor<driver_pb::WatchEventsResponse>* WatchEvents(
       grpc::CallbackServerContext*, const driver_pb::WatchEventsRequest* request) override {
-    auto reading = std::make_shared<Reading>([this](Agent::ReaderId reader) { agent_.Unwatch(reader); });
-    auto writer = Writer::Make(streams_, kMaxWaiting, [reading] { reading->End(); });
     DriverId driver;
     absl::Status status = ParseDriver(request->driver_id(), &driver);
+    auto reading =
+        std::make_shared<Reading>([this, driver](Agent::ReaderId reader) { agent_.Unwatch(driver, reader); });
+    auto writer = Writer::Make(streams_, kMaxWaiting, [reading] { reading->End(); });
     if (status.ok()) {
       status = agent_.WhenSettled(driver, options_.settle_limit,
                                   [this, driver, writer, reading] { BeginWatch(driver, writer, *reading); });

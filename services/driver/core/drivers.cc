@@ -69,8 +69,7 @@ bool Drivers::IsUnused(const Moment& now, const State& state) const {
          now.monotonic - state.used_at >= config_.idle;
 }
 
-// --- streams
-// ----------------------------------------------------------------------------------------------------------
+// --- streams ---
 
 void Drivers::Dial(const Moment& now, State& state, Effects& out) {
   last_watch_ = last_watch_.Next();
@@ -135,8 +134,7 @@ void Drivers::OnWatchClosed(const Moment& now, const DriverId& driver, WatchId w
   Redial(now, *state, why, out);
 }
 
-// --- reachability
-// -----------------------------------------------------------------------------------------------------
+// --- reachability ---
 
 void Drivers::OnReached(const Moment& now, Effects& out) {
   central_ = {.is_known = true, .is_reachable = true, .error = ""};
@@ -156,8 +154,7 @@ void Drivers::TellAll(const Moment& now, const std::string& text, Effects& out) 
   for (const auto& [id, state] : drivers_) out.push_back(Told{.driver = id, .time = now.utc, .event = Notice{text}});
 }
 
-// --- time
-// -------------------------------------------------------------------------------------------------------------
+// --- time ---
 
 void Drivers::Tick(const Moment& now, Effects& out) {
   TickCalls(now, out);
@@ -188,8 +185,7 @@ void Drivers::TickWatch(const Moment& now, State& state, Effects& out) {
   Redial(now, state, absl::DeadlineExceededError(absl::StrCat("silent for ", absl::FormatDuration(limit))), out);
 }
 
-// --- views
-// ------------------------------------------------------------------------------------------------------------
+// --- views ---
 
 DriverView Drivers::View(const DriverId& driver) const {
   DriverView view;

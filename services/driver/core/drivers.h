@@ -92,7 +92,7 @@ class Drivers {
   Drivers(const DriversConfig& config, IdSource& ids);
   ~Drivers();
 
-  // --- following --------------------------------------------------------------------------------------------------
+  // --- following ---
   // From now on the driver's sessions are known. Calls follow their driver by themselves; a driver that nobody uses is
   // forgotten. ResourceExhausted (TOO_MANY_DRIVERS).
   absl::Status Follow(const Moment& now, const DriverId& driver, Effects& out);
@@ -100,7 +100,7 @@ class Drivers {
   void Pin(const DriverId& driver);
   void Unpin(const Moment& now, const DriverId& driver);
 
-  // --- calls ------------------------------------------------------------------------------------------------------
+  // --- calls ---
   // The answer comes as Answered{}. ResourceExhausted: too many on their way, or too many drivers.
   absl::StatusOr<CallId> Start(const Moment& now, const StartCall& call, Effects& out);
   // NotFound (NO_OPEN_SESSION), FailedPrecondition (SEVERAL_OPEN_SESSIONS, ids in the metadata), Unavailable
@@ -112,7 +112,7 @@ class Drivers {
   void OnFetched(const Moment& now, const DriverId& driver, const SessionId& session, absl::StatusOr<Charge> result,
                  Effects& out);
 
-  // --- streams ----------------------------------------------------------------------------------------------------
+  // --- streams ---
   void OnWatchCharge(const Moment& now, const DriverId& driver, WatchId watch, Charge charge, Effects& out);
   // The snapshot is complete: open sessions that it did not have are asked for. May come again.
   void OnWatchSnapshot(const Moment& now, const DriverId& driver, WatchId watch, Effects& out);
@@ -122,18 +122,18 @@ class Drivers {
   // stay as they are known, and so do ticket, adjustment and end reason where the news has none.
   void OnNews(const Moment& now, Charge charge, Effects& out);
 
-  // --- lists ------------------------------------------------------------------------------------------------------
+  // --- lists ---
   // Works through a list; told as ListStep{}. A repeat of a request id gets the list that runs, or steps of one that is
   // over: its last. FailedPrecondition (RUN_IN_PROGRESS) while another list of this driver runs.
   absl::StatusOr<ListId> RunList(const Moment& now, const ListCall& call, Effects& out);
   // No effect when it is over.
   void CancelList(const Moment& now, const DriverId& driver, ListId list, Effects& out);
 
-  // --- time -------------------------------------------------------------------------------------------------------
+  // --- time ---
   // Attempts, pauses, silence. To be called several times a second.
   void Tick(const Moment& now, Effects& out);
 
-  // --- views ------------------------------------------------------------------------------------------------------
+  // --- views ---
   DriverView View(const DriverId& driver) const;
   bool IsSettled(const DriverId& driver) const;
   const CentralView& central() const { return central_; }

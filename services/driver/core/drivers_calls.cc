@@ -23,6 +23,9 @@ bool IsTransient(const absl::Status& status) {
       return true;
     case absl::StatusCode::kUnavailable:
       return DetailOf(status).reason != "POINT_DISCONNECTED";
+    case absl::StatusCode::kInternal:
+    case absl::StatusCode::kUnknown:
+      return DetailOf(status).reason.empty();  // From the wire below: whoever has decided says why.
     default:
       return false;
   }

@@ -80,7 +80,7 @@ class MonitorHost::Impl final : public pb::MonitorService::CallbackService {
     while (calls_ > 0) wake_.WaitFor(mutex_, kWakeLimit);
   }
 
-  MonitorStatus GetStatus() const {
+  MonitorStatus Snapshot() const {
     MutexLock lock(mutex_);
     return core_.GetStatus(clock_.Now());
   }
@@ -356,7 +356,7 @@ class MonitorHost::Impl final : public pb::MonitorService::CallbackService {
   }
 
   void TellWatchers(std::vector<std::shared_ptr<Watcher>> newcomers) {
-    const MonitorStatus status = GetStatus();
+    const MonitorStatus status = Snapshot();
     const auto& occupation = status.report ? status.report->occupation : std::nullopt;
     StatusKey key(status.link, status.epoch, status.link_error, status.health, status.engine_fault,
                   occupation ? occupation->session : SessionId(), occupation ? static_cast<int>(occupation->phase) : 0,
@@ -438,7 +438,7 @@ grpc::Service* MonitorHost::service() {
 }
 
 MonitorStatus MonitorHost::GetStatus() const {
-  return static_cast<const Impl&>(*impl_).GetStatus();
+  return impl_->Snapshot();
 }
 
 }  // namespace ev::monitor

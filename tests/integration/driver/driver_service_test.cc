@@ -27,6 +27,8 @@ std::string ReasonOf(const absl::Status& status) {
 
 class DriverServiceTest : public DriverWorld {
  protected:
+  using DriverWorld::DriverWorld;
+
   absl::StatusOr<central_pb::Session> StartCharge(const std::string& cp, const std::string& request_id = "",
                                                   absl::Duration timeout = absl::Seconds(20)) {
     driver_pb::StartChargeRequest request;
@@ -116,6 +118,7 @@ TEST_F(DriverServiceTest, AStopFindsTheDriversSession) {
   EXPECT_EQ(GetStatus()->last_ticket().amount_micros(), 1'099'558);
 }
 
+// B120
 TEST_F(DriverServiceTest, ADriverCannotStopTheSessionOfAnother) {
   const std::string id = central_.Open("driver_002", "cp_001", common_pb::SESSION_STATE_CHARGING);
   driver_pb::StopChargeRequest request;
@@ -125,6 +128,7 @@ TEST_F(DriverServiceTest, ADriverCannotStopTheSessionOfAnother) {
   EXPECT_EQ(ReasonOf(stopped.status()), "NOT_YOUR_SESSION");
 }
 
+// B55 B135
 TEST_F(DriverServiceTest, AReturningDriverSeesTheLiveSession) {
   const std::string id = central_.Open("driver_007", "cp_001", common_pb::SESSION_STATE_CHARGING);
   central_.Move(id, common_pb::SESSION_STATE_CHARGING, 2'000'000);
@@ -171,8 +175,7 @@ TEST_F(DriverServiceTest, HistoryIsCentrals) {
   EXPECT_EQ(page->sessions(0).ticket().end_reason(), common_pb::END_REASON_UNPLUGGED);
 }
 
-// --- lists
-// ------------------------------------------------------------------------------------------------------------
+// --- lists ---
 
 class RunRequestsTest : public DriverServiceTest {
  protected:
@@ -198,6 +201,7 @@ class RunRequestsTest : public DriverServiceTest {
   }
 };
 
+// B17 B21
 TEST_F(RunRequestsTest, ADenialDoesNotHangTheListAndTheNextRequestComesFourSecondsLater) {
   Connect();
   central_.Deny("cp_001", "POINT_FAULTED");
@@ -292,8 +296,47 @@ TEST_F(RunRequestsTest, ATimeoutLetsTheListGoOn) {
   });
 }
 
-// --- events
-// -----------------------------------------------------------------------------------------------------------
+// --- news from the event log ---
+
+class NewsTest : public DriverServiceTest {
+ protected:
+  NewsTest() : DriverServiceTest(AgentOptions{.asks = true}) {}
+};
+
+TEST_F(NewsTest, WithoutStreamsTheOpenSessionsAreAskedForAndTheNewsCompleteThem) {
+  const std::string id = central_.Open("driver_001", "cp_001", common_pb::SESSION_STATE_GRANTED);
+  auto status = GetStatus();
+  EV_ASSERT_OK(status);
+  ASSERT_EQ(status->open_sessions_size(), 1);
+  EXPECT_EQ(status->open_sessions(0).state(), common_pb::SESSION_STATE_GRANTED);
+  agent_.OnNews({.id = SessionId(id),
+                 .cp = CpId("cp_001"),
+                 .driver = DriverId(kDriver),
+                 .state = SessionState::kCharging,
+                 .energy_mwh = 7,
+                 .revision = {.incarnation = 1, .counter = 50}});
+  status = GetStatus();
+  EV_ASSERT_OK(status);
+  EXPECT_EQ(status->open_sessions(0).energy_mwh(), 7);
+  EXPECT_EQ(central_.watches(), 0);
+}
+
+TEST_F(NewsTest, WhatTheLogDidNotTellIsAskedFor) {
+  const std::string id = central_.Open("driver_001", "cp_001", common_pb::SESSION_STATE_CHARGING);
+  EV_ASSERT_OK(GetStatus());
+  central_.Complete(id, common_pb::END_REASON_UNPLUGGED);
+  EXPECT_TRUE(PassUntil(absl::Seconds(20), [&] { return agent_.View(DriverId(kDriver)).last_ticket.has_value(); }));
+}
+
+TEST_F(NewsTest, ACentralThatGoesAndReturnsIsNoticed) {
+  Connect();
+  central_.StopServing();
+  EXPECT_TRUE(PassUntil(absl::Seconds(60), [&] { return !agent_.central().is_reachable; }));
+  central_.Serve();
+  EXPECT_TRUE(PassUntil(absl::Seconds(60), [&] { return agent_.central().is_reachable; }));
+}
+
+// --- events ---
 
 class WatchEventsTest : public DriverServiceTest {
  protected:
@@ -326,6 +369,7 @@ TEST_F(WatchEventsTest, TheSnapshotThenTheMarkerThenWhatHappens) {
   reader_->Finish();
 }
 
+// B56
 TEST_F(WatchEventsTest, ACentralThatGoesAndReturnsIsToldAndWhatEndedMeanwhileIsSeen) {
   const std::string id = central_.Open("driver_001", "cp_001", common_pb::SESSION_STATE_CHARGING);
   Begin();

@@ -7,7 +7,7 @@
 
 namespace ev::driver {
 
-DriverWorld::DriverWorld() {
+DriverWorld::DriverWorld(const AgentOptions& options) : agent_(options, client_, clock_, ids_, registry_, readiness_) {
   service_ = MakeDriverService({.default_driver = DriverId(kDriver)}, agent_, client_, streams_);
   auto server = rpc::Server::Start({}, {service_.get()}, registry_, readiness_, streams_);
   EV_EXPECT_OK(server);
@@ -22,7 +22,8 @@ DriverWorld::~DriverWorld() {
 }
 
 void DriverWorld::Connect() {
-  EV_ASSERT_OK(agent_.Keep(DriverId(kDriver)));
+  EV_ASSERT_OK(agent_.Watch(
+      DriverId(kDriver), [](const DriverView&) {}, [](const Told&) {}));
   ASSERT_TRUE(PassUntil(absl::Seconds(10), [&] { return agent_.central().is_reachable; }));
 }
 

@@ -42,7 +42,7 @@ class DriverWorld : public ::testing::Test {
  protected:
   static constexpr char kDriver[] = "driver_001";
 
-  DriverWorld();
+  explicit DriverWorld(const AgentOptions& options = {});
   ~DriverWorld() override;
 
   // Until Central has heard the driver.
@@ -64,7 +64,7 @@ class DriverWorld : public ::testing::Test {
   metrics::Registry registry_{"test", "0"};
   metrics::Readiness readiness_{registry_, {Agent::kCondition}};
   CentralClient client_{{.target = central_.address()}};
-  Agent agent_{AgentOptions{}, client_, clock_, ids_, registry_, readiness_};
+  Agent agent_;
   rpc::LiveStreams streams_;
   std::unique_ptr<grpc::Service> service_;
   std::unique_ptr<rpc::Server> server_;

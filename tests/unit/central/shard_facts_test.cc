@@ -432,6 +432,16 @@ TEST_F(ShardFactsTest, EnergyThatFallsIsPutAside) {
   EXPECT_EQ(Get(session.id).sequence, 1);
 }
 
+// B95
+TEST_F(ShardFactsTest, TheIdOfASampleThatWasPutAsideIsNotRemembered) {
+  Online();
+  const Session session = Charging();
+  const Fact falling = SampleOf(session, 2, 4000);
+  Feed({SampleOf(session, 1, 5000), falling, falling});
+  EXPECT_EQ(shard().counters().duplicates_lru, 0);
+  EXPECT_EQ(shard().counters().dead_letters, 2);
+}
+
 // B95 B110
 TEST_F(ShardFactsTest, WhatWasPutAsideAndIsSentAgainCorrectedIsBooked) {
   Online();

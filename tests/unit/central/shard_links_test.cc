@@ -53,6 +53,8 @@ TEST_F(ShardLinksTest, WhatAHelloSaysOfAKnownPointChangesNothing) {
 // B70
 TEST_F(ShardLinksTest, EpochsGrowWithEachLinkAndAcrossRestarts) {
   const LinkEpoch first = Connect();
+  // A record that is new, or from an old backup, does not begin below what was given out before.
+  EXPECT_GE(first, LinkEpoch(store_.incarnation()));
   const LinkEpoch second = Connect();
   EXPECT_GT(second, first);
   Restart();
@@ -326,6 +328,9 @@ TEST_F(ShardLinksTest, APointThatIsBusyWithASessionThatNobodyKnowsIsNotOffered) 
   stranger.number = GrantNumber(7);
   Beat(Busy(stranger, Phase::kCharging));
   EXPECT_EQ(StateOf(), PointState::kCharging);
+  EXPECT_EQ(DenialOf(Start()), DenialReason::kPointBusy);
+  Beat(Busy(stranger, Phase::kGranted));
+  EXPECT_EQ(StateOf(), PointState::kReserved);
   EXPECT_EQ(DenialOf(Start()), DenialReason::kPointBusy);
 }
 

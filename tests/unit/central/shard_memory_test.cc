@@ -231,6 +231,18 @@ TEST_F(ShardMemoryTest, EveryInputThatChangesARowRaisesTheVersion) {
 }
 
 // B100
+TEST_F(ShardMemoryTest, ASessionThatChangesByItselfRaisesTheVersion) {
+  config_.kafka_enabled = false;  // No outbox row that would raise it as well.
+  Load();
+  Online();
+  const Session session = Grant();
+  auto_commit_ = false;
+  Beat(Busy(session, Phase::kCharging));
+  EXPECT_TRUE(shard().dirty());
+  EXPECT_THAT(Commit().rows.sessions, SizeIs(1));
+}
+
+// B100
 TEST_F(ShardMemoryTest, AReadChangesNothing) {
   Online();
   const Session session = Charging();

@@ -116,7 +116,9 @@ TEST_F(ShardPointsTest, APointThatIsDeletedAndCreatedInOneCommitIsThere) {
   auto_commit_ = false;
   Delete();
   Create(kCp, Price{.micros_per_kwh = 7, .currency = "EUR"});
-  Commit();
+  const Shard::Batch batch = Commit();
+  EXPECT_THAT(batch.rows.points, SizeIs(1));
+  EXPECT_THAT(batch.rows.deleted_points, IsEmpty());  // Whatever a store does first.
   Restart();
   EXPECT_EQ(Point().record.price.micros_per_kwh, 7);
 }
@@ -226,6 +228,9 @@ TEST_F(ShardPointsTest, ResumingAllClearsOnlyTheStopOfTheNetwork) {
   EXPECT_EQ(StateOf(), PointState::kStopped);
   ClearCause(kCp);
   EXPECT_EQ(StateOf(), PointState::kAvailable);
+  Restart();
+  Connect();
+  EXPECT_THAT(Said<Configuration>().at(0).causes, IsEmpty());
 }
 
 // B18 B39

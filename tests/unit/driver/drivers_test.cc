@@ -128,8 +128,7 @@ class DriversTest : public ::testing::Test {
   WatchId watch_;
 };
 
-// --- calls
-// ------------------------------------------------------------------------------------------------------------
+// --- calls ---
 
 TEST_F(DriversTest, ARequestIsSentAgainWithTheSameIdUntilCentralAnswers) {
   Connect();
@@ -153,6 +152,21 @@ TEST_F(DriversTest, ARequestIsSentAgainWithTheSameIdUntilCentralAnswers) {
   Drain<SendStart>();
   Pass(absl::Minutes(1));
   EXPECT_THAT(Drain<SendStart>(), IsEmpty());
+}
+
+TEST_F(DriversTest, WhatBreaksBelowCentralIsNoAnswerAndWhatCentralSaysIsOne) {
+  Connect();
+  for (const absl::StatusCode code :
+       {absl::StatusCode::kUnavailable, absl::StatusCode::kDeadlineExceeded, absl::StatusCode::kCancelled,
+        absl::StatusCode::kAborted, absl::StatusCode::kInternal, absl::StatusCode::kUnknown}) {
+    core_.OnAnswer(Now(), Start(), absl::Status(code, "broken"), out_);
+    EXPECT_THAT(Drain<Answered>(), IsEmpty()) << code;
+  }
+  for (const absl::StatusCode code :
+       {absl::StatusCode::kInternal, absl::StatusCode::kUnimplemented, absl::StatusCode::kUnauthenticated}) {
+    core_.OnAnswer(Now(), Start(), WithReason(absl::Status(code, "no"), "SAID"), out_);
+    EXPECT_THAT(Drain<Answered>(), SizeIs(1)) << code;
+  }
 }
 
 TEST_F(DriversTest, TwoRequestsHaveTwoIds) {
@@ -268,8 +282,7 @@ TEST_F(DriversTest, CallsAndDriversAreBounded) {
   EXPECT_EQ(DetailOf(small.Follow(Now(), DriverId("other"), out_)).reason, "TOO_MANY_DRIVERS");
 }
 
-// --- sessions
-// ---------------------------------------------------------------------------------------------------------
+// --- sessions ---
 
 TEST_F(DriversTest, AnUnconfirmedSessionIsToldAndFollowedToItsEnd) {
   Connect();
@@ -382,8 +395,40 @@ TEST_F(DriversTest, ASessionOfAnotherDriverIsNotTaken) {
   EXPECT_THAT(Drain<Concluded>(), SizeIs(1)) << "nobody waits for ever";
 }
 
-// --- stop
-// -------------------------------------------------------------------------------------------------------------
+TEST_F(DriversTest, NewsFromTheLogKeepsWhatItDoesNotTell) {
+  Connect();
+  Charge full = Session(1, SessionState::kGranted, 1);
+  full.target = EnergyTarget{10};
+  full.granted = absl::FromUnixSeconds(7);
+  News(full);
+  Charge update = Session(1, SessionState::kCharging, 2);
+  update.energy_mwh = 5;
+  core_.OnNews(Now(), update, out_);
+  const auto open = core_.View(kDriver).open;
+  ASSERT_THAT(open, SizeIs(1));
+  EXPECT_EQ(open[0].state, SessionState::kCharging);
+  EXPECT_EQ(open[0].energy_mwh, 5);
+  EXPECT_EQ(open[0].target, full.target);
+  EXPECT_EQ(open[0].granted, full.granted);
+
+  core_.OnNews(Now(), Session(1, SessionState::kCompleted, 3), out_);
+  Charge adjusted = Session(1, SessionState::kCompleted, 4);
+  adjusted.adjustment = Ticket{.session = Id(1), .kind = TicketKind::kAdjustment};
+  adjusted.ticket.reset();
+  Drain<Told>();
+  core_.OnNews(Now(), adjusted, out_);
+  const auto told = Drain<Told>();
+  ASSERT_THAT(told, SizeIs(1));
+  EXPECT_TRUE(std::get<ChargeChange>(told[0].event).charge.ticket.has_value());
+  EXPECT_TRUE(std::get<ChargeChange>(told[0].event).charge.adjustment.has_value());
+}
+
+TEST_F(DriversTest, NewsOfADriverWhoIsNotFollowedIsNothing) {
+  core_.OnNews(Now(), Session(1, SessionState::kCharging, 2), out_);
+  EXPECT_THAT(out_, IsEmpty());
+}
+
+// --- stop ---
 
 TEST_F(DriversTest, AStopFindsTheOnlyOpenSession) {
   Connect();
@@ -432,8 +477,7 @@ TEST_F(DriversTest, AStopThatIsKeptForADisconnectedPointIsAnAnswer) {
   EXPECT_THAT(Drain<Answered>(), SizeIs(1));
 }
 
-// --- streams and reachability
-// -----------------------------------------------------------------------------------------
+// --- streams and reachability ---
 
 TEST_F(DriversTest, ABrokenStreamIsOpenedAgainWithGrowingWaits) {
   EV_ASSERT_OK(core_.Follow(Now(), kDriver, out_));
@@ -524,8 +568,7 @@ TEST_F(DriversTest, ADriverWithAnOpenChargeIsNotForgotten) {
   EXPECT_EQ(core_.followed(), 1U);
 }
 
-// --- lists
-// ------------------------------------------------------------------------------------------------------------
+// --- lists ---
 
 class DriversListTest : public DriversTest {
  protected:
