@@ -92,12 +92,17 @@ struct PointChanged {
   bool deleted = false;
 };
 
+// Why messages are put aside.
+inline constexpr const char* kDeadLetterReasons[] = {"UNDECODABLE", "WRONG_KEY",       "WRONG_PARTITION",
+                                                     "NONSENSE",    "UNKNOWN_SESSION", "WRONG_CHARGING_POINT",
+                                                     "WRONG_GRANT", "WRITTEN_OFF"};
+
 // A message that was put aside: for the log and the metrics.
 struct DeadLettered {
   std::string topic;
   int partition = 0;
   std::int64_t offset = 0;
-  std::string reason;
+  std::string reason;  // One of kDeadLetterReasons.
   std::string detail;
 };
 
