@@ -51,6 +51,7 @@ class FactIngest final : public BatchHandler {
     metrics::Counter undecodable;
   };
 
+  // Unavailable while the store does not hold the new positions.
   absl::Status StartOver(absl::string_view cluster_id);
 
   const Topics topics_;
