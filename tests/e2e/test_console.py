@@ -1,12 +1,26 @@
 """Central's console as an operator has it: on a terminal, in a pipe, and without either."""
+import pathlib
 import re
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import unittest
 
-from network import BIN, LIMIT_S, Network, eventually
+from network import LIMIT_S, Network, Process, eventually, free_port
 from terminal import TerminalProcess
+
+
+def start_broker(test):
+    """An embedded broker that ends with the test."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="ev-e2e-"))
+    test.addCleanup(shutil.rmtree, folder, True)
+    port = free_port()
+    broker = Process("broker", ["ev-broker", "--port", str(port)], folder, stdin=subprocess.DEVNULL)
+    test.addCleanup(broker.kill)
+    eventually("the broker prints its address", lambda: str(port) in broker.output())
+    return f"localhost:{port}"
 
 
 class OnTerminal(Network):
@@ -44,7 +58,7 @@ class OnTerminal(Network):
 class Panel(unittest.TestCase):
     # B182
     def test_the_panel_shows_each_point_with_its_colour_live_figures_and_what_was_asked(self):
-        with OnTerminal(points=2, engine=["--sim-power-w", "36000"]) as net:
+        with OnTerminal(broker=start_broker(self), points=2, engine=["--sim-power-w", "36000"]) as net:
             terminal = net.central
             terminal.wait_text("2 points: 2 available")
             self.assertEqual(terminal.color_of("cp_001"), "32")
@@ -53,7 +67,7 @@ class Panel(unittest.TestCase):
             terminal.type("charge ann cp_001\n")
             net.wait_state("cp_001", "CHARGING")
             terminal.wait_text("request  ann at cp_001")
-            eventually("energy flows", lambda: re.search(r"cp_001 +CHARGING +36.0 kW +0.0[1-9]\d kWh .*ann", terminal.text()))
+            eventually("energy flows", lambda: re.search(r"cp_001 +CHARGING +36.0 kW +0.0[1-9]\d kWh +EUR 0.0\d +ann", terminal.text()))
             terminal.type("charge bob cp_unknown\n")
             terminal.wait_text("denied   bob at cp_unknown  POINT_UNKNOWN")
 
@@ -202,20 +216,16 @@ class Pipe(unittest.TestCase):
 
     # B182
     def test_an_operators_charge_brings_a_ticket_that_the_prompt_shows(self):
-        with subprocess.Popen([str(BIN / "ev-broker"), "--port", "0"], stdout=subprocess.PIPE, text=True) as broker:
-            self.addCleanup(broker.wait, 20)
-            self.addCleanup(broker.terminate)
-            port = re.search(r":(\d+)", broker.stdout.readline()).group(1)
-            with Network(f"127.0.0.1:{port}", points=1) as net:
-                net.central.type("charge ann cp_001")
-                found = eventually("it is granted", lambda: re.search(r"([0-9a-f]{8})  GRANTED +ann at cp_001",
-                                                                      net.central.output()))
-                net.wait_state("cp_001", "CHARGING")
-                net.central.type(f"end {found.group(1)}")
-                eventually("the ticket is there", lambda: net.tickets(driver_id="ann"))
-                net.central.type("tickets ann")
-                eventually("the ticket is shown", lambda: re.search(
-                    rf"ann at cp_001  .* kWh  EUR .*  OPERATOR_STOP  {found.group(1)}", net.central.output()))
+        with Network(start_broker(self), points=1) as net:
+            net.central.type("charge ann cp_001")
+            found = eventually("it is granted", lambda: re.search(r"([0-9a-f]{8})  GRANTED +ann at cp_001",
+                                                                  net.central.output()))
+            net.wait_state("cp_001", "CHARGING")
+            net.central.type(f"end {found.group(1)}")
+            eventually("the ticket is there", lambda: net.tickets(driver_id="ann"))
+            net.central.type("tickets ann")
+            eventually("the ticket is shown", lambda: re.search(
+                rf"ann at cp_001  .* kWh  EUR .*  OPERATOR_STOP  {found.group(1)}", net.central.output()))
 
 
 if __name__ == "__main__":

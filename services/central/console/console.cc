@@ -18,6 +18,17 @@ namespace {
 
 constexpr std::size_t kCompletions = 100;
 
+// Undoes a Ctrl-S: nothing that writes to the terminal, or waits until it is written, would come to an end. Tcflow()
+// undoes only its own stops; a terminal that no longer knows Ctrl-S goes on.
+void ResumeOutput(int fd) {
+  termios modes{};
+  if (::tcgetattr(fd, &modes) != 0) return;
+  termios without = modes;
+  without.c_iflag &= ~static_cast<tcflag_t>(IXON);
+  (void)::tcsetattr(fd, TCSANOW, &without);
+  (void)::tcsetattr(fd, TCSANOW, &modes);
+}
+
 }  // namespace
 
 struct Console::Impl {
@@ -65,7 +76,7 @@ struct Console::Impl {
     if (port == nullptr) return;
     port->Cancel();
     panel.Hurry();
-    if (can_show) (void)::tcflow(1, TCOON);  // A person may have stopped the output by Ctrl-S.
+    if (can_show) ResumeOutput(1);
     std::unique_ptr<process::LineReader> ended;
     {
       MutexLock lock(reader_mutex);
