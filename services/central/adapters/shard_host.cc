@@ -367,6 +367,8 @@ void ShardHost::Deliver(int shard, Effects effects) {
       for (Observer* observer : observers_) observer->OnSession(*session);
     } else if (auto* point = std::get_if<PointChanged>(&effect)) {
       for (Observer* observer : observers_) observer->OnPoint(*point);
+    } else if (auto* denied = std::get_if<RequestDenied>(&effect)) {
+      for (Observer* observer : observers_) observer->OnDenied(*denied);
     } else if (auto* letter = std::get_if<DeadLettered>(&effect)) {
       metrics_->DeadLetters(letter->reason).Increment();
       for (Observer* observer : observers_) observer->OnDeadLetter(*letter);

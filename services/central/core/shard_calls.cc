@@ -119,6 +119,8 @@ void Shard::StartSession(const Moment& now, const StartCall& call, Effects& out)
   }
   if (failure.has_value()) {
     TellDenial(now, call, *failure);
+    out.push_back(
+        RequestDenied{call.driver, call.cp, failure->denial, std::string(failure->status.message()), now.utc});
     out.push_back(Reply{call.call, *std::move(failure)});
     return;
   }
