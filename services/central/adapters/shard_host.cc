@@ -180,11 +180,10 @@ absl::Status ShardHost::Apply(int shard, const RowKeys& rows, Input input) {
     {
       MutexLock lock(slot.mutex);
       if (fetched.has_value()) {
-        if (slot.shard.Admit(missing, *std::move(fetched))) {
+        if (slot.shard.Admit(missing, *std::exchange(fetched, std::nullopt))) {
           asked.sessions.insert(asked.sessions.end(), missing.sessions.begin(), missing.sessions.end());
           asked.requests.insert(asked.requests.end(), missing.requests.begin(), missing.requests.end());
         }
-        fetched.reset();
       }
       if (!rows.empty()) {
         missing = slot.shard.Missing(rows);
