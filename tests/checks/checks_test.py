@@ -55,24 +55,41 @@ class ChecksTest(unittest.TestCase):
     def test_a_core_may_seed_an_engine_but_not_ask_the_system_for_bits(self):
         path = "services/engine/core/engine.cc"
         self.assertEqual(self.findings(include_fences.check, {path: "#include <random>\nstd::mt19937 r(seed);\n"}), [])
-        self.assertEqual(len(self.findings(include_fences.check, {path: "std::random_device d;\n"})), 1)
+        for line in ("std::random_device d;\n", "auto t = SystemClock().Now();\n", "auto t = absl::Now();\n"):
+            self.assertEqual(len(self.findings(include_fences.check, {path: line})), 1)
+        self.assertEqual(self.findings(include_fences.check, {"libs/base/clock.cc": "absl::Now();\n"}), [])
 
     def test_a_promise_needs_a_test_that_names_it(self):
         document = "**B1.** One.\n\n**B2.** Two, which is\nlong. *later*\n\n**B3.** Three.\n"
-        named = {"docs/behaviour.md": document, "tests/a_test.cc": "// B1\nTEST(A, B) {\n", "tests/b.py": "# B3\n"}
+        named = {"docs/behaviour.md": document, "tests/a_test.cc": "// B1\nTEST(A, B) {\n",
+                 "tests/b.py": "    # B3\n    def test_b(self):\n", "tests/CMakeLists.txt": "a_test.cc b"}
         self.assertEqual(self.findings(promises.check, named), [])
-        unnamed = {"docs/behaviour.md": document, "tests/a_test.cc": "// B1 B2\nTEST(A, B) {\n"}
+        unnamed = {"docs/behaviour.md": document, "tests/a_test.cc": "// B1 B2\nTEST(A, B) {\n",
+                   "tests/CMakeLists.txt": "a_test.cc"}
         self.assertEqual(self.findings(promises.check, unnamed), ["docs/behaviour.md: no test names B3"])
 
     def test_several_promises_stand_in_one_line_and_a_comment_may_follow(self):
         files = {"docs/behaviour.md": "**B1.** One.\n\n**B2.** Two.\n",
-                 "tests/a_test.cc": "// B1, B2\n// Because.\nTEST_F(A, B) {\n"}
+                 "tests/a_test.cc": "// B1, B2\n// Because.\nTEST_F(A, B) {\n", "tests/CMakeLists.txt": "a_test.cc"}
         self.assertEqual(self.findings(promises.check, files), [])
 
     def test_a_name_above_no_test_proves_nothing(self):
-        files = {"docs/behaviour.md": "**B1.** One.\n", "tests/a_test.cc": "// B1\nint x;\n"}
+        for path, text in (("a_test.cc", "// B1\nint x;\n"), ("a_test.cc", "// B1\nTEST(A, DISABLED_B) {\n"),
+                           ("b.py", "# B1\nx = 1\n"), ("b.py", "# B1\n@unittest.skip\ndef test_b(self):\n")):
+            files = {"docs/behaviour.md": "**B1.** One.\n", f"tests/{path}": text, "tests/CMakeLists.txt": path}
+            self.assertEqual(self.findings(promises.check, files),
+                             [f"tests/{path}:1: B1 stands above no test that runs", "docs/behaviour.md: no test names B1"])
+
+    def test_a_file_that_is_not_built_or_run_proves_nothing(self):
+        files = {"docs/behaviour.md": "**B1.** One.\n", "tests/a_test.cc": "// B1\nTEST(A, B) {\n",
+                 "tests/CMakeLists.txt": "other_test.cc", "tests/CMakeLists.txt.in": "a_test.cc"}
         self.assertEqual(self.findings(promises.check, files),
-                         ["tests/a_test.cc:1: B1 stands above no test", "docs/behaviour.md: no test names B1"])
+                         ["tests/a_test.cc:1: tests/CMakeLists.txt does not mention a_test.cc",
+                          "docs/behaviour.md: no test names B1"])
+
+    def test_a_document_without_promises_is_told(self):
+        self.assertEqual(self.findings(promises.check, {"docs/behaviour.md": "**B1** One.\n"}),
+                         ["docs/behaviour.md:1: a promise begins as **B12.** does", "docs/behaviour.md: no promises found"])
 
     def test_a_mention_in_a_sentence_proves_nothing(self):
         files = {"docs/behaviour.md": "**B1.** One.\n", "tests/a_test.cc": "// See B1 for more.\nTEST(A, B) {\n"}
@@ -80,7 +97,7 @@ class ChecksTest(unittest.TestCase):
 
     def test_an_unknown_or_doubled_promise_is_told(self):
         files = {"docs/behaviour.md": "**B1.** One.\n\n**B1.** Again.\n",
-                 "tests/a_test.cc": "// B1 B9\nTEST(A, B) {\n"}
+                 "tests/a_test.cc": "// B1 B9\nTEST(A, B) {\n", "tests/CMakeLists.txt": "a_test.cc"}
         self.assertEqual(self.findings(promises.check, files),
                          ["docs/behaviour.md:3: B1 is there twice",
                           "tests/a_test.cc:1: B9 is no promise of docs/behaviour.md"])

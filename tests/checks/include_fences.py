@@ -7,7 +7,7 @@ import source_tree
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 
 # A fence: files that match one of the first patterns, and none of the second, must not include the third, because.
-CORE = [r"^services/[^/]+/core/", r"^libs/(base|domain|dedup)/", r"^libs/events/[^/]+$"]
+CORE = [r"^services/[^/]+/core/", r"^libs/(base|domain|dedup)/", r"^libs/(events|journal|store)/[^/]+$"]
 IO_HEADERS = (
     r"^(cstdio|stdio\.h|fstream|iostream|filesystem|unistd\.h|fcntl\.h|poll\.h|signal\.h|csignal|netdb\.h)$"
     r"|^(sys|netinet|arpa|net)/"
@@ -36,8 +36,13 @@ FENCES = [
         "generated messages stay in the adapters",
     ),
 ]
-# A seeded engine is fine in a core; the system's own bits are not.
-SYSTEM_RANDOMNESS = re.compile(r"random_device|std::s?rand\(|\bgetrandom\(")
+# A seeded engine is fine in a core; the system's own bits and clocks are not.
+ASKED_OF_THE_SYSTEM = re.compile(
+    r"random_device|std::s?rand\(|\bgetrandom\(|\bRandomIdSource\b"
+    r"|\bSystemClock\b|\babsl::Now\(|\b(system|steady)_clock::now"
+)
+# Where they are made.
+SOURCES = r"^libs/base/(clock|id_source)\.(h|cc)$"
 
 
 def check(root):
@@ -52,10 +57,10 @@ def check(root):
                 if re.search(forbidden, include.group(2)):
                     line = content.count("\n", 0, include.start(1)) + 1
                     findings.append(f"{name}:{line}: must not include {include.group(2)}: {reason}")
-        if any(re.search(p, name) for p in CORE) and name != "libs/base/id_source.cc":
-            for match in SYSTEM_RANDOMNESS.finditer(content):
+        if any(re.search(p, name) for p in CORE) and not re.search(SOURCES, name):
+            for match in ASKED_OF_THE_SYSTEM.finditer(content):
                 line = content.count("\n", 0, match.start()) + 1
-                findings.append(f"{name}:{line}: must not use {match.group(0)}: randomness is given to what decides")
+                findings.append(f"{name}:{line}: must not use {match.group(0)}: time and randomness are given to what decides")
     return findings
 
 

@@ -2,7 +2,9 @@
 """Every promise of docs/behaviour.md has a test that names it, and every test names promises that exist.
 
 A promise is a paragraph `**B12.** text`; one that ends with `*later*` needs no test yet. A test names what it proves by a
-comment of its own line right above itself: `// B12` or `// B12 B13` above a TEST in C++, `# B12` in Python and shell.
+comment of its own line right above itself: `// B12` or `// B12 B13` above a TEST in C++, `# B12` above a `def test_` in
+Python. A test that does not run names nothing: one that is disabled or skipped, or stands in a file that
+tests/CMakeLists.txt does not mention.
 """
 import re
 
@@ -10,8 +12,12 @@ import source_tree
 
 PROMISE = re.compile(r"^\*\*(B\d+)\.\*\*(.*)$")
 NAMED = re.compile(r"^\s*(//|#)\s*(B\d+(?:[ ,]+B\d+)*)\s*[.:]?\s*$")
-CXX_TEST = re.compile(r"^\s*(TEST|TEST_F|TEST_P|TYPED_TEST|TYPED_TEST_P)\(")
+TEST_OF = {
+    ".cc": re.compile(r"^\s*(TEST|TEST_F|TEST_P|TYPED_TEST|TYPED_TEST_P)\((?!\w+,\s*DISABLED_)"),
+    ".py": re.compile(r"^\s*def test_"),
+}
 DOCUMENT = "docs/behaviour.md"
+BUILD = "CMakeLists.txt"
 
 
 def promises(content):
@@ -26,16 +32,18 @@ def promises(content):
             found[current] = False
         elif not line.strip():
             current = None
+        elif line.startswith("**B"):
+            findings.append(f"{DOCUMENT}:{number}: a promise begins as **B12.** does")
         if current and line.rstrip().endswith("*later*"):
             found[current] = True
     return found, findings
 
 
-def stands_above_a_test(lines, index):
-    """Whether the first line of code below lines[index] begins a C++ test."""
+def stands_above_a_test(lines, index, kind):
+    """Whether the first line of code below lines[index] begins a test that runs."""
     for line in lines[index + 1 :]:
-        if not line.strip().startswith("//"):
-            return bool(CXX_TEST.match(line))
+        if not line.strip().startswith(("//", "#")):
+            return bool(TEST_OF[kind].match(line))
     return False
 
 
@@ -43,9 +51,12 @@ def check(root):
     if not (root / DOCUMENT).is_file():
         return [f"{DOCUMENT}: missing"]
     known, findings = promises(source_tree.text(root, DOCUMENT))
+    if not known:
+        findings.append(f"{DOCUMENT}: no promises found")
+    build = source_tree.text(root / "tests", BUILD) if (root / "tests" / BUILD).is_file() else ""
     tested = set()
     for path in source_tree.files(root / "tests"):
-        if path.parts[0] == "checks":
+        if path.parts[0] == "checks" or path.suffix not in TEST_OF:
             continue
         lines = source_tree.text(root / "tests", path).splitlines()
         for index, line in enumerate(lines):
@@ -53,8 +64,11 @@ def check(root):
             if not match:
                 continue
             where = f"tests/{path.as_posix()}:{index + 1}"
-            if path.suffix == ".cc" and not stands_above_a_test(lines, index):
-                findings.append(f"{where}: {match.group(2)} stands above no test")
+            if not stands_above_a_test(lines, index, path.suffix):
+                findings.append(f"{where}: {match.group(2)} stands above no test that runs")
+                continue
+            if not re.search(rf"\b{re.escape(path.stem)}\b|\b{re.escape(path.stem.removeprefix('test_'))}\b", build):
+                findings.append(f"{where}: tests/{BUILD} does not mention {path.name}")
                 continue
             for number in re.findall(r"B\d+", match.group(2)):
                 if number not in known:

@@ -24,7 +24,6 @@ void Add(ShardCounters& sum, const ShardCounters& more) {
   sum.duplicates_sequence += more.duplicates_sequence;
   sum.late_samples += more.late_samples;
   sum.unknown_samples += more.unknown_samples;
-  sum.dead_letters += more.dead_letters;
   sum.denials_dropped += more.denials_dropped;
 }
 
@@ -353,9 +352,10 @@ void CentralProcess::Consume(Broker::Topic topic, int partition) {
     // Another log: what is stored as offsets means nothing there.
     for (auto& [key, position] : run_->positions) {
       const char* name = Broker::Name(static_cast<Broker::Topic>(key.first));
-      Apply(key.second, {}, [&](Shard& core, const Moment& now, Effects& out) {
-        const std::int64_t stored = core.next_offset(name, key.second).value_or(0);
-        if (stored > 0) core.OnGap(now, {name, key.second, stored, 0, 0, now.utc}, 0, out);
+      const int read = key.second;
+      Apply(read, {}, [&](Shard& core, const Moment& now, Effects& out) {
+        const std::int64_t stored = core.next_offset(name, read).value_or(0);
+        if (stored > 0) core.OnGap(now, {name, read, stored, 0, 0, now.utc}, 0, out);
       });
       position = std::nullopt;
     }

@@ -1,6 +1,7 @@
 #include "services/central/adapters/fact_decoder.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -14,10 +15,25 @@ namespace common = evcharging::common::v1;
 namespace events = evcharging::events::v1;
 using google::protobuf::util::TimeUtil;
 
+// No kind: the fact has no body.
+std::optional<FactKind> KindOf(const events::Fact& message) {
+  switch (message.body_case()) {
+    case events::Fact::kSessionStart:
+      return FactKind::kStart;
+    case events::Fact::kSample:
+      return FactKind::kSample;
+    case events::Fact::kSessionFinal:
+      return FactKind::kFinal;
+    case events::Fact::BODY_NOT_SET:
+      break;
+  }
+  return std::nullopt;
+}
+
 // Leaves `id` alone when it already says so: the usual batch repeats few ids.
 template <typename Id>
 absl::Status ReadId(const std::string& text, absl::StatusOr<Id> (*parse)(absl::string_view), Id& id) {
-  if (id.value() == text) return absl::OkStatus();
+  if (!text.empty() && id.value() == text) return absl::OkStatus();
   auto parsed = parse(text);
   if (!parsed.ok()) return parsed.status();
   id = *std::move(parsed);
@@ -79,6 +95,9 @@ absl::Status FactDecoder::Decode(absl::string_view body, Fact& fact) {
   if (!message.ParseFromArray(body.data(), static_cast<int>(body.size()))) {
     return absl::InvalidArgumentError("not a Fact message");
   }
+  const std::optional<FactKind> kind = KindOf(message);
+  if (!kind.has_value()) return absl::InvalidArgumentError("the fact has no body: start, sample or final");
+  if (*kind != fact.kind) fact = {.kind = *kind};  // Nothing is left of a fact of another kind.
   if (message.message_id().size() != fact.message_id.bytes.size()) {
     return absl::InvalidArgumentError(absl::StrCat("message_id has ", message.message_id().size(), " bytes, not 16"));
   }
@@ -90,30 +109,20 @@ absl::Status FactDecoder::Decode(absl::string_view body, Fact& fact) {
   fact.energy_mwh = message.energy_mwh();
   fact.power_w = message.power_w();
   fact.amount_micros = message.amount_micros();
-  switch (message.body_case()) {
-    case events::Fact::kSample:
-      fact.kind = FactKind::kSample;
-      return absl::OkStatus();
-    case events::Fact::kSessionStart:
-      fact.kind = FactKind::kStart;
-      fact.register_mwh = message.session_start().register_mwh();
-      return ReadGrant(message.session_start().grant(), fact.grant);
-    case events::Fact::kSessionFinal: {
-      const events::SessionFinal& final = message.session_final();
-      fact.kind = FactKind::kFinal;
-      fact.register_mwh = final.register_mwh();
-      if (!common::EndReason_IsValid(final.end_reason())) {
-        return absl::InvalidArgumentError(absl::StrCat("end_reason ", final.end_reason(), " is unknown"));
-      }
-      fact.end_reason = static_cast<EndReason>(final.end_reason());
-      if (auto status = ReadTime(final.start_time(), "start_time", fact.start); !status.ok()) return status;
-      if (auto status = ReadTime(final.end_time(), "end_time", fact.end); !status.ok()) return status;
-      return ReadGrant(final.grant(), fact.grant);
-    }
-    case events::Fact::BODY_NOT_SET:
-      break;
+  if (fact.kind == FactKind::kSample) return absl::OkStatus();
+  if (fact.kind == FactKind::kStart) {
+    fact.register_mwh = message.session_start().register_mwh();
+    return ReadGrant(message.session_start().grant(), fact.grant);
   }
-  return absl::InvalidArgumentError("the fact has no body: start, sample or final");
+  const events::SessionFinal& final = message.session_final();
+  fact.register_mwh = final.register_mwh();
+  if (!common::EndReason_IsValid(final.end_reason())) {
+    return absl::InvalidArgumentError(absl::StrCat("end_reason ", final.end_reason(), " is unknown"));
+  }
+  fact.end_reason = static_cast<EndReason>(final.end_reason());
+  if (auto status = ReadTime(final.start_time(), "start_time", fact.start); !status.ok()) return status;
+  if (auto status = ReadTime(final.end_time(), "end_time", fact.end); !status.ok()) return status;
+  return ReadGrant(final.grant(), fact.grant);
 }
 
 }  // namespace ev::central

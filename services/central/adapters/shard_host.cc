@@ -42,7 +42,8 @@ struct Total {
 };
 
 struct ShardHost::Metrics {
-  explicit Metrics(metrics::Registry& registry) {
+  explicit Metrics(metrics::Registry& of) : registry(of) {
+    for (const char* reason : kDeadLetterReasons) DeadLetters(reason);  // Each at 0 from the start.
     commit_seconds =
         registry.AddHistogram("ev_commit_seconds", "Duration of a group commit.", metrics::LatencyBuckets());
     commit_rows = registry.AddHistogram("ev_commit_rows", "Rows written by a group commit.",
@@ -78,6 +79,11 @@ struct ShardHost::Metrics {
     dedup_evictions = {registry.AddCounter("ev_dedup_evictions_total", "Message ids forgotten for newer ones.")};
   }
 
+  metrics::Counter DeadLetters(const std::string& reason) {
+    return registry.AddCounter("ev_dead_letters_total", "Messages put aside by reason.", {{"reason", Lower(reason)}});
+  }
+
+  metrics::Registry& registry;
   metrics::Histogram commit_seconds, commit_rows;
   metrics::Counter commit_failures;
   std::vector<metrics::Gauge> points, sessions;
@@ -174,11 +180,10 @@ absl::Status ShardHost::Apply(int shard, const RowKeys& rows, Input input) {
     {
       MutexLock lock(slot.mutex);
       if (fetched.has_value()) {
-        if (slot.shard.Admit(missing, *std::move(fetched))) {
+        if (slot.shard.Admit(missing, *std::exchange(fetched, std::nullopt))) {
           asked.sessions.insert(asked.sessions.end(), missing.sessions.begin(), missing.sessions.end());
           asked.requests.insert(asked.requests.end(), missing.requests.begin(), missing.requests.end());
         }
-        fetched.reset();
       }
       if (!rows.empty()) {
         missing = slot.shard.Missing(rows);
@@ -361,7 +366,10 @@ void ShardHost::Deliver(int shard, Effects effects) {
       for (Observer* observer : observers_) observer->OnSession(*session);
     } else if (auto* point = std::get_if<PointChanged>(&effect)) {
       for (Observer* observer : observers_) observer->OnPoint(*point);
+    } else if (auto* denied = std::get_if<RequestDenied>(&effect)) {
+      for (Observer* observer : observers_) observer->OnDenied(*denied);
     } else if (auto* letter = std::get_if<DeadLettered>(&effect)) {
+      metrics_->DeadLetters(letter->reason).Increment();
       for (Observer* observer : observers_) observer->OnDeadLetter(*letter);
     }
   }
@@ -398,9 +406,7 @@ void ShardHost::Collect() {
   std::vector<double> points(kPointStates), sessions(kSessionStates);
   double links = 0, applied = 0, lru = 0, sequence = 0, late = 0, unknown = 0, dropped = 0, ids = 0, bytes = 0,
          evictions = 0;
-  for (auto& slot : slots_) {
-    MutexLock lock(slot->mutex);
-    const Shard& shard = slot->shard;
+  const auto add = [&](const Shard& shard) {
     for (int i = 0; i < kPointStates; ++i) {
       points[i] += static_cast<double>(shard.PointsIn(static_cast<PointState>(i + 1)));
     }
@@ -418,6 +424,10 @@ void ShardHost::Collect() {
     ids += static_cast<double>(shard.dedup().size());
     bytes += static_cast<double>(shard.dedup().memory_bytes());
     evictions += static_cast<double>(shard.dedup().counters().evictions);
+  };
+  for (const auto& slot : slots_) {
+    MutexLock lock(slot->mutex);
+    add(slot->shard);
   }
   for (int i = 0; i < kPointStates; ++i) m.points[i].Set(points[i]);
   for (int i = 0; i < kSessionStates; ++i) m.sessions[i].Set(sessions[i]);

@@ -43,7 +43,6 @@ struct ShardCounters {
   std::int64_t duplicates_sequence = 0;  // Refused by the ledger: sequence, or already booked.
   std::int64_t late_samples = 0;         // Of a session that is closed.
   std::int64_t unknown_samples = 0;      // Of a session that nobody knows.
-  std::int64_t dead_letters = 0;
   std::int64_t denials_dropped = 0;  // Denials not told through Kafka because the outbox was full.
 };
 

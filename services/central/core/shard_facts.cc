@@ -224,7 +224,6 @@ void Shard::Refuse(const Moment& now, const FactBatch& batch, const IncomingFact
 
 void Shard::PutAside(const Moment& now, const FactBatch& batch, const IncomingFact& in, const std::string& reason,
                      const std::string& detail, Effects& out) {
-  ++counters_.dead_letters;
   ++version_;
   if (config_.kafka_enabled) {
     outbox_.push_back(DeadLetter{std::string(batch.topic), batch.partition, in.offset, std::string(in.key),

@@ -85,6 +85,7 @@ absl::Status Backbone::TryBegin() {
   const auto partitions = admin_->PartitionCount(config_.topic, kAnswerLimit);
   if (!partitions.ok()) return partitions.status();
   std::vector<TopicPartition> all;
+  all.reserve(*partitions);
   for (int i = 0; i < *partitions; ++i) all.push_back({.topic = config_.topic, .partition = i});
   const auto marks = consumer_->Marks(all, kAnswerLimit);
   if (!marks.ok()) return marks.status();

@@ -136,7 +136,7 @@ class AdvancingClock final : public Clock {
   }
 
  private:
-  const SystemClock system_;
+  const SystemClock system_{};
   mutable Mutex mutex_;
   absl::Duration ahead_ ABSL_GUARDED_BY(mutex_);
 };
