@@ -275,9 +275,9 @@ class Network:
         found = [re.search(pattern, r.get("message", "")) for r in self.engines[cp].records()]
         return [(int(m.group(2)), int(m.group(3)), m.group(1)) for m in found if m]
 
-    def topic(self, name):
+    def topic(self, name, *flags):
         """What a topic holds now, decoded."""
-        done = subprocess.run([str(BIN / "evctl"), "tail", name, "--kafka-brokers", self.broker],
+        done = subprocess.run([str(BIN / "evctl"), "tail", name, "--kafka-brokers", self.broker, *flags],
                               capture_output=True, text=True, timeout=120, check=True)
         return [json.loads(line) for line in done.stdout.splitlines()]
 

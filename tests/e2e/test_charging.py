@@ -1,5 +1,6 @@
 """One network on a real Apache Kafka, asked by the tools that people use: grpcurl, kcat, Kafka's console consumer,
 promtool, curl and a plain Python gRPC client."""
+import base64
 import json
 import pathlib
 import subprocess
@@ -120,6 +121,15 @@ class Charging(unittest.TestCase):
         console = self.kafka.tool("console-consumer", "--topic", "charging_session_complete", "--from-beginning",
                                   "--timeout-ms", "10000", "--property", "print.key=true", check=False)
         self.assertIn("cp_002", console.stdout)
+        # B138
+        ours = {line["value"]["message_id"]: line["value"] for line in self.net.topic("charging_session_complete")}
+        ancestors = self.net.topic("charging_session_complete", "-o", "ancestor")
+        self.assertIn("cp_002", [line["cp_id"] for line in ancestors])
+        for line in ancestors:
+            fact = ours[base64.b64encode(bytes.fromhex(line["message_id"])).decode()]
+            self.assertEqual(line["type"], "charging_session_complete")
+            self.assertEqual(round(line["energy_consumed_kwh"] * 1e6), int(fact["energy_mwh"]))
+            self.assertEqual(round(line["total_cost"] * 1e6), int(fact["amount_micros"]))
 
     def test_promtool_accepts_the_metrics_and_they_say_what_happened(self):
         checked = subprocess.run(["promtool", "check", "metrics"], input=self.net.metrics(), capture_output=True,
