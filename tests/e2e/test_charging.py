@@ -111,6 +111,7 @@ class Charging(unittest.TestCase):
             self.assertEqual(states[-1], states_pb2.SESSION_STATE_COMPLETED)
             self.assertEqual(states, sorted(states))  # Never backwards.
 
+    # B138
     def test_kcat_and_the_console_consumer_read_what_the_engine_wrote(self):
         self.net.wait_session(self.net.charge("kat", "cp_002") if self.net.state("cp_002") == "AVAILABLE" else
                               self.net.grpcurl("SessionService/ListSessions")["sessions"][0]["session_id"], "COMPLETED")
@@ -121,7 +122,6 @@ class Charging(unittest.TestCase):
         console = self.kafka.tool("console-consumer", "--topic", "charging_session_complete", "--from-beginning",
                                   "--timeout-ms", "10000", "--property", "print.key=true", check=False)
         self.assertIn("cp_002", console.stdout)
-        # B138
         ours = {line["value"]["message_id"]: line["value"] for line in self.net.topic("charging_session_complete")}
         ancestors = self.net.topic("charging_session_complete", "-o", "ancestor")
         self.assertIn("cp_002", [line["cp_id"] for line in ancestors])
