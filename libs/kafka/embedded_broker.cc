@@ -40,6 +40,7 @@ namespace {
 
 constexpr std::int16_t kProduceRequest = 0;
 constexpr std::int32_t kBrokerId = 1;
+constexpr int kMaxStarts = 20;
 
 // A file descriptor that is closed at the end of its scope.
 class Socket {
@@ -88,7 +89,17 @@ class EmbeddedBroker::Impl {
   int port = 0;
 };
 
+// The mock cluster makes any topic that a client asks for, with a number of partitions of its own: clients that have
+// waited for the port are turned away until the topics are there, and one that was quicker even so makes it begin anew.
 absl::StatusOr<std::unique_ptr<EmbeddedBroker>> EmbeddedBroker::Start(int port, absl::Span<const TopicConfig> topics) {
+  absl::StatusOr<std::unique_ptr<EmbeddedBroker>> broker = TryStart(port, topics);
+  for (int i = 1; i < kMaxStarts && absl::IsFailedPrecondition(broker.status()); ++i) broker = TryStart(port, topics);
+  return broker;
+}
+
+// FailedPrecondition: a client was quicker.
+absl::StatusOr<std::unique_ptr<EmbeddedBroker>> EmbeddedBroker::TryStart(int port,
+                                                                         absl::Span<const TopicConfig> topics) {
   auto impl = std::make_unique<Impl>();
   ConfHandle conf(rd_kafka_conf_new());
   rd_kafka_conf_set(conf.get(), "log_level", "3", nullptr, 0);
@@ -109,9 +120,11 @@ absl::StatusOr<std::unique_ptr<EmbeddedBroker>> EmbeddedBroker::Start(int port, 
     return absl::InternalError(absl::StrCat("embedded broker listens on '", bootstrap, "'"));
   }
   std::unique_ptr<EmbeddedBroker> broker(new EmbeddedBroker(std::move(impl)));
+  broker->SetDown();
   for (const TopicConfig& topic : topics) {
     if (absl::Status status = broker->CreateTopic(topic); !status.ok()) return status;
   }
+  broker->SetUp();
   return broker;
 }
 
