@@ -184,11 +184,10 @@ class Charging(unittest.TestCase):
         self.assertIn(session_id, console.stdout)
         ours = {line["value"]["message_id"]: line["value"]
                 for line in self.net.topic("charging_session_complete", session_id=session_id)}
-        ancestors = [line for line in self.net.topic("charging_session_complete", "-o", "ancestor")
-                     if base64.b64encode(bytes.fromhex(line["message_id"])).decode() in ours]
-        self.assertEqual(len(ancestors), len(ours))
-        for line in ancestors:
-            fact = ours[base64.b64encode(bytes.fromhex(line["message_id"])).decode()]
+        ancestors = {base64.b64encode(bytes.fromhex(line["message_id"])).decode(): line
+                     for line in self.net.topic("charging_session_complete", "-o", "ancestor")}
+        for message_id, fact in ours.items():
+            line = ancestors[message_id]
             self.assertEqual((line["type"], line["cp_id"]), ("charging_session_complete", "cp_002"))
             self.assertEqual(round(line["energy_consumed_kwh"] * 1e6), int(fact["energy_mwh"]))
             self.assertEqual(round(line["total_cost"] * 1e6), int(fact["amount_micros"]))
