@@ -14,6 +14,8 @@ constexpr char kCondition[] = "kafka";
 constexpr char kTopicsCondition[] = "topics";
 constexpr absl::Duration kAdminLimit = absl::Seconds(3);
 constexpr absl::Duration kPause = absl::Seconds(1);
+// A broker may come back empty, and a topic may be removed while Central runs.
+constexpr absl::Duration kLookAgain = absl::Seconds(10);
 
 void LogKafka(kafka::LogLevel level, absl::string_view line) {
   switch (level) {
@@ -125,8 +127,10 @@ void Backbone::SetUp(const std::stop_token& stop) {
   std::string said;
   while (!stop.stop_requested()) {
     const absl::Status status = TrySetUp();
-    if (status.ok()) return;
-    if (absl::IsFailedPrecondition(status)) {
+    if (status.ok()) {
+      readiness_.SetReady(kTopicsCondition);
+      said.clear();
+    } else if (absl::IsFailedPrecondition(status)) {
       readiness_.SetNotReady(kTopicsCondition, status.message());
       if (std::exchange(said, std::string(status.message())) != status.message()) {
         log::Error("the topics cannot be used", {{"reason", status}});
@@ -135,11 +139,11 @@ void Backbone::SetUp(const std::stop_token& stop) {
       readiness_.SetDegraded(kTopicsCondition, status.message());
     }
     MutexLock lock(mutex);
-    if (!stop.stop_requested()) wake.WaitFor(mutex, kPause);
+    if (!stop.stop_requested()) wake.WaitFor(mutex, status.ok() ? kLookAgain : kPause);
   }
 }
 
-// OK: the topics are there and reading has begun. FailedPrecondition: somebody must change the topics. Otherwise:
+// OK: the topics are there and facts are read. FailedPrecondition: somebody must change the topics. Otherwise:
 // later.
 absl::Status Backbone::TrySetUp() {
   const std::vector<TopicConfig> all = config_.topics.All();
@@ -168,9 +172,10 @@ absl::Status Backbone::TrySetUp() {
                                                         ": use other topics or another --data-dir"));
     }
   }
-  if (auto status = ingest_->Start(); !status.ok()) return status;
-  readiness_.SetReady(kTopicsCondition);
-  return absl::OkStatus();
+  if (is_reading_) return absl::OkStatus();
+  const absl::Status started = ingest_->Start();
+  is_reading_ = started.ok();
+  return started;
 }
 
 }  // namespace ev::central

@@ -23,7 +23,8 @@
 
 namespace ev::central {
 
-// Central's connection to Kafka: makes missing topics, reads facts, relays the outbox, sends live figures.
+// Central's connection to Kafka: makes missing topics (also those of a broker that came back empty, within 10 s), reads
+// facts, relays the outbox, sends live figures.
 //
 // The broker may be absent at any time: readiness condition `kafka` then says degraded with the reason, and everything
 // goes on by itself when it is there. Reading that stands still although the broker answers makes condition
@@ -73,7 +74,8 @@ class Backbone {
   std::unique_ptr<FactIngest> ingest_;
   std::unique_ptr<OutboxRelay> relay_;
   metrics::Registry::Token collect_;
-  std::jthread set_up_;  // Last: stops before anything it uses is destroyed.
+  bool is_reading_ = false;  // Of `set_up_`.
+  std::jthread set_up_;      // Last: stops before anything it uses is destroyed.
 };
 
 }  // namespace ev::central

@@ -292,6 +292,7 @@ TEST_F(ChargingPointsTest, AStopForAllReachesEveryShardAndPointsRegisteredLater)
   }
 }
 
+// B162
 TEST_F(ChargingPointsTest, ACallWithoutADeadlineIsAnswered) {
   ASSERT_THAT(world_.Create("cp_009"), IsOk());
   const auto point = world_.GetWithoutDeadline("cp_009");

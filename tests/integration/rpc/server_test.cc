@@ -198,6 +198,7 @@ TEST_F(ServerTest, ACallEndsAtItsDeadlineAndTheLateAnswerHarmsNobody) {
   EXPECT_FALSE(call->Finish(Ticket()));
 }
 
+// B162
 TEST_F(ServerTest, AUnaryCallWithoutADeadlineGetsTheServersOwn) {
   Start({.default_deadline = absl::Milliseconds(50)});
   grpc::ClientContext context;
