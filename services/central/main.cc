@@ -25,6 +25,7 @@
 #include "services/central/adapters/shard_host.h"
 #include "services/central/adapters/ticket_service.h"
 #include "services/central/adapters/watch_hub.h"
+#include "services/central/console/console.h"
 #include "services/central/options.h"
 #include "services/central/status.h"
 #include "store/sqlite/sqlite_store.h"
@@ -55,6 +56,9 @@ int Run(ev::central::Options& options, ev::process::StopSignal& stop) {
                                         {.shards = options.backbone.topics.session_data.partitions}, started, ids);
   if (!store.ok()) return Failed(store.status());
 
+  central::Console console(
+      {.panel = options.panel, .log_file = (*data)->File("log"), .history_file = (*data)->File("history")},
+      [&stop] { stop.RequestStop("quit"); });
   const central::OutboxCodec codec(options.backbone.topics);
   auto host = central::ShardHost::Create(
       options.host, **store, clock, [&codec](const central::OutboxItem& item) { return codec.Encode(item); }, registry);
@@ -66,6 +70,7 @@ int Run(ev::central::Options& options, ev::process::StopSignal& stop) {
   });
   central::ChangeLog change_log;
   (*host)->AddObserver(change_log);
+  (*host)->AddObserver(console);
 
   std::unique_ptr<central::Backbone> backbone;
   if (options.kafka_enabled) {
@@ -106,6 +111,7 @@ int Run(ev::central::Options& options, ev::process::StopSignal& stop) {
   log::Info("listening", {{"grpc", (*server)->address()},
                           {"http", process::HostPort(options.service.listen, (*http)->port())},
                           {"data", (*data)->path()}});
+  console.Start(**host, absl::StrCat("EVCharge Central ", (*server)->address()));
 
   std::optional<std::string> why;
   while (!(why = stop.WaitFor(absl::Hours(1))).has_value()) {
@@ -113,6 +119,7 @@ int Run(ev::central::Options& options, ev::process::StopSignal& stop) {
       log::Error("old requests could not be forgotten", {{"reason", pruned}});
     }
   }
+  console.Stop();
   log::Info("stopping", {{"why", *why}});
   readiness.Stop();
   if (backbone != nullptr) backbone->StopReading();

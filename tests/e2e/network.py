@@ -343,9 +343,9 @@ class Network:
         found = [re.search(pattern, r.get("message", "")) for r in self.engines[cp].records()]
         return [(int(m.group(2)), int(m.group(3)), m.group(1)) for m in found if m]
 
-    def topic(self, name, session_id=None):
+    def topic(self, name, session_id=None, flags=()):
         """What a topic holds now, decoded; with a session, what is about it."""
-        done = subprocess.run([str(BIN / "evctl"), "tail", name, "--kafka-brokers", self.broker],
+        done = subprocess.run([str(BIN / "evctl"), "tail", name, "--kafka-brokers", self.broker, *flags],
                               capture_output=True, text=True, timeout=120, check=True)
         messages = [json.loads(line) for line in done.stdout.splitlines()]
         return [m for m in messages if session_id in (None, m.get("value", {}).get("session_id"))]

@@ -1,5 +1,6 @@
 """One network on a real Apache Kafka, asked by the tools that people use: grpcurl, kcat, Kafka's console consumer,
 promtool, curl and a plain Python gRPC client."""
+import base64
 import datetime
 import pathlib
 import re
@@ -165,6 +166,21 @@ class Charging(unittest.TestCase):
                 pages.append([item["session_id"] for item in page[items]])
                 token = page["next_page_token"]
             self.assertEqual(pages, [[session_id] for session_id in expected])
+
+    # B138
+    def test_evctl_prints_a_final_with_the_ancestors_field_names(self):
+        self.net.wait_state("cp_002", "AVAILABLE")
+        session_id = self.net.charge("old", "cp_002")
+        self.net.wait_session(session_id, "COMPLETED")
+        facts = {f["value"]["message_id"]: f["value"] for f in self.net.topic("charging_session_complete", session_id)}
+        lines = [line for line in self.net.topic("charging_session_complete", flags=["-o", "ancestor"])
+                 if line["session_id"] == session_id]
+        self.assertEqual(len({line["message_id"] for line in lines}), len(facts))
+        for line in lines:
+            fact = facts[base64.b64encode(bytes.fromhex(line["message_id"])).decode()]
+            self.assertEqual((line["type"], line["cp_id"]), ("charging_session_complete", "cp_002"))
+            self.assertEqual(round(line["energy_consumed_kwh"] * 1e6), int(fact["energy_mwh"]))
+            self.assertEqual(round(line["total_cost"] * 1e6), int(fact["amount_micros"]))
 
     def test_kcat_and_the_console_consumer_read_what_the_engine_wrote(self):
         self.net.wait_state("cp_002", "AVAILABLE")

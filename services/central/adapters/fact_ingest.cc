@@ -1,8 +1,10 @@
 #include "services/central/adapters/fact_ingest.h"
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 #include <utility>
+#include <variant>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -12,6 +14,14 @@ namespace ev::central {
 namespace {
 
 constexpr char kCondition[] = "kafka_consumer";
+constexpr absl::Duration kCommitLimit = absl::Seconds(1);
+
+// Positions whose commit is waited for. Shared with the callbacks, which may come after the wait has ended.
+struct Positions {
+  Mutex mutex;
+  CondVar changed;
+  int waiting ABSL_GUARDED_BY(mutex) = 0;
+};
 
 bool IsEmbedded(absl::string_view cluster_id) {
   return absl::StartsWith(cluster_id, "mockCluster");
@@ -49,7 +59,7 @@ absl::Status FactIngest::Start() {
     }
   });
   const absl::Status started = subscriber_.Start(std::move(positions), *this);
-  if (started.ok()) readiness_.SetReady(kCondition);  // A wrong cluster shows itself with its first message.
+  if (started.ok()) ClusterIsTaken();  // A wrong cluster shows itself with its first message.
   return started;
 }
 
@@ -85,7 +95,7 @@ absl::Status FactIngest::OnCluster(absl::string_view cluster_id) {
   const absl::StatusOr<std::string> known = host_.store().KafkaClusterId();
   if (!known.ok()) return known.status();
   if (known->empty() || *known == cluster_id) {
-    readiness_.SetReady(kCondition);
+    ClusterIsTaken();
     return known->empty() ? host_.store().SetKafkaClusterId(cluster_id) : absl::OkStatus();
   }
   if (!IsEmbedded(cluster_id)) {
@@ -98,32 +108,80 @@ absl::Status FactIngest::OnCluster(absl::string_view cluster_id) {
       }
       const std::string reason =
           absl::StrCat("Kafka cluster ", std::string(cluster_id), " is not the known ", *known, ": see AcceptCluster");
-      readiness_.SetDegraded(kCondition, reason);
+      cluster_problem_ = reason;
+      ShowReadiness();
       return absl::FailedPreconditionError(reason);
     }
   }
   if (auto status = StartOver(cluster_id); !status.ok()) return status;
   log::Warn("reading another Kafka cluster from its start", {{"cluster_id", cluster_id}, {"known_cluster_id", *known}});
-  MutexLock lock(mutex_);
-  waiting_cluster_.clear();
-  accepted_cluster_.clear();
-  readiness_.SetReady(kCondition);
+  ClusterIsTaken();
   return absl::OkStatus();
 }
 
+void FactIngest::OnStall(absl::string_view reason) {
+  MutexLock lock(mutex_);
+  stall_ = std::string(reason);
+  ShowReadiness();
+}
+
+// None waits any more.
+void FactIngest::ClusterIsTaken() {
+  MutexLock lock(mutex_);
+  cluster_problem_.clear();
+  waiting_cluster_.clear();
+  accepted_cluster_.clear();
+  ShowReadiness();
+}
+
+// A cluster that waits is why nothing is read then: it comes first.
+void FactIngest::ShowReadiness() {
+  const std::string& reason = cluster_problem_.empty() ? stall_ : cluster_problem_;
+  if (reason.empty()) {
+    readiness_.SetReady(kCondition);
+  } else {
+    readiness_.SetDegraded(kCondition, reason);
+  }
+}
+
 // Another log: what the store holds as offsets means nothing there. Facts carry ids and sequences, so reading from the
-// start books nothing twice.
+// start books nothing twice. The store names the log only when it holds the new positions: a process that dies in
+// between must not look for the old ones in the new log.
 absl::Status FactIngest::StartOver(absl::string_view cluster_id) {
+  auto positions = std::make_shared<Positions>();
   for (int i = 0; i < host_.shards(); ++i) {
-    for (const std::string& topic : {topics_.session_data.name, topics_.session_complete.name}) {
-      const absl::Status applied = host_.Apply(i, [&](Shard& shard, const Moment& now, Effects& out) {
+    {
+      MutexLock lock(positions->mutex);
+      ++positions->waiting;
+    }
+    const CallId durable = host_.Await([positions](const CallResult& result) {
+      if (!std::holds_alternative<Done>(result)) return;  // Central is stopping.
+      MutexLock lock(positions->mutex);
+      --positions->waiting;
+      positions->changed.SignalAll();
+    });
+    const absl::Status applied = host_.Apply(i, [&](Shard& shard, const Moment& now, Effects& out) {
+      for (const std::string& topic : {topics_.session_data.name, topics_.session_complete.name}) {
         const std::int64_t stored = shard.next_offset(topic, i).value_or(0);
         if (stored > 0) shard.OnGap(now, {topic, i, stored, 0, 0, now.utc}, 0, out);
-      });
-      if (!applied.ok()) return applied;
+      }
+      out.push_back(Reply{durable, Done{}});
+    });
+    if (!applied.ok()) {
+      host_.Forget(durable);
+      return applied;
+    }
+    for (const std::string& topic : {topics_.session_data.name, topics_.session_complete.name}) {
       auto generation = subscriber_.Rewind({topic, i}, std::nullopt);
       if (!generation.ok()) return generation.status();
       generations_[{topic, i}] = *generation;
+    }
+  }
+  {
+    MutexLock lock(positions->mutex);
+    while (positions->waiting > 0) {
+      if (positions->changed.WaitFor(positions->mutex, kCommitLimit)) continue;
+      return absl::UnavailableError("the store has not taken the new positions yet");
     }
   }
   return host_.store().SetKafkaClusterId(cluster_id);

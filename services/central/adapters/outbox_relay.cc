@@ -1,5 +1,6 @@
 #include "services/central/adapters/outbox_relay.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -18,6 +19,8 @@ struct Round {
   CondVar done;
   int waiting ABSL_GUARDED_BY(mutex) = 0;
   std::vector<std::int64_t> stored ABSL_GUARDED_BY(mutex);
+  // Can never be stored: they would stand in the way of all others for ever.
+  std::vector<std::pair<std::int64_t, absl::Status>> dropped ABSL_GUARDED_BY(mutex);
   absl::Status failure ABSL_GUARDED_BY(mutex);
 };
 
@@ -28,6 +31,7 @@ OutboxRelay::OutboxRelay(store::Store& store, Publisher& publisher, metrics::Reg
       publisher_(publisher),
       relayed_(registry.AddCounter("ev_outbox_relayed_total", "Outbox messages by result.", {{"result", "stored"}})),
       failed_(registry.AddCounter("ev_outbox_relayed_total", "Outbox messages by result.", {{"result", "failed"}})),
+      dropped_(registry.AddCounter("ev_outbox_relayed_total", "Outbox messages by result.", {{"result", "dropped"}})),
       thread_([this](const std::stop_token& stop) { Run(stop); }) {}
 
 void OutboxRelay::Wake() {
@@ -80,8 +84,10 @@ absl::StatusOr<int> OutboxRelay::RelayOnce(const std::stop_token& stop) {
                             .done = [round, position = row.position](const absl::Status& status) {
                               MutexLock lock(round->mutex);
                               --round->waiting;
-                              if (status.ok() || absl::IsInvalidArgument(status)) {
+                              if (status.ok()) {
                                 round->stored.push_back(position);
+                              } else if (absl::IsInvalidArgument(status)) {
+                                round->dropped.emplace_back(position, status);
                               } else {
                                 round->failure = status;
                               }
@@ -91,26 +97,33 @@ absl::StatusOr<int> OutboxRelay::RelayOnce(const std::stop_token& stop) {
     MutexLock lock(round->mutex);
     --round->waiting;
     if (absl::IsInvalidArgument(taken)) {
-      // It would stand in the way of all others for ever.
-      log::Error("outbox message dropped", {{"reason", taken}});
-      round->stored.push_back(row.position);
+      round->dropped.emplace_back(row.position, taken);
       continue;
     }
     round->failure = taken;
     break;
   }
   std::vector<std::int64_t> stored;
+  std::vector<std::pair<std::int64_t, absl::Status>> dropped;
   absl::Status failure;
   {
     // The publisher keeps what it took however long the broker is away: wait for it, do not hand it over again.
     MutexLock lock(round->mutex);
     while (round->waiting > 0 && !stop.stop_requested()) round->done.WaitFor(round->mutex, absl::Seconds(1));
     stored.swap(round->stored);
+    dropped.swap(round->dropped);
     failure = round->failure;
+  }
+  const std::size_t relayed = stored.size();
+  for (const auto& drop : dropped) {
+    const auto row = std::find_if(rows->begin(), rows->end(), [&](const auto& r) { return r.position == drop.first; });
+    log::Error("outbox message dropped: it can never be published", {{"id", row->record.id}, {"reason", drop.second}});
+    stored.push_back(drop.first);
   }
   if (!stored.empty()) {
     if (auto status = store_.DeleteOutbox(stored); !status.ok()) return status;
-    relayed_.Increment(static_cast<double>(stored.size()));
+    relayed_.Increment(static_cast<double>(relayed));
+    dropped_.Increment(static_cast<double>(dropped.size()));
   }
   if (!failure.ok()) {
     failed_.Increment();

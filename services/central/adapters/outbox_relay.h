@@ -16,7 +16,7 @@
 namespace ev::central {
 
 // Carries outbox rows to Kafka: in order of writing, at least once, each removed when the broker has it. While the
-// broker is away the rows stay where they are.
+// broker is away the rows stay where they are. A row that can never be published is said and removed.
 //
 // Owns one thread. The destructor leaves what is not acknowledged to the next start. Thread-safe.
 class OutboxRelay {
@@ -36,6 +36,7 @@ class OutboxRelay {
   Publisher& publisher_;
   metrics::Counter relayed_;
   metrics::Counter failed_;
+  metrics::Counter dropped_;
 
   Mutex mutex_;
   CondVar wake_;

@@ -180,11 +180,10 @@ absl::Status ShardHost::Apply(int shard, const RowKeys& rows, Input input) {
     {
       MutexLock lock(slot.mutex);
       if (fetched.has_value()) {
-        if (slot.shard.Admit(missing, *std::move(fetched))) {
+        if (slot.shard.Admit(missing, *std::exchange(fetched, std::nullopt))) {
           asked.sessions.insert(asked.sessions.end(), missing.sessions.begin(), missing.sessions.end());
           asked.requests.insert(asked.requests.end(), missing.requests.begin(), missing.requests.end());
         }
-        fetched.reset();
       }
       if (!rows.empty()) {
         missing = slot.shard.Missing(rows);
@@ -367,6 +366,8 @@ void ShardHost::Deliver(int shard, Effects effects) {
       for (Observer* observer : observers_) observer->OnSession(*session);
     } else if (auto* point = std::get_if<PointChanged>(&effect)) {
       for (Observer* observer : observers_) observer->OnPoint(*point);
+    } else if (auto* denied = std::get_if<RequestDenied>(&effect)) {
+      for (Observer* observer : observers_) observer->OnDenied(*denied);
     } else if (auto* letter = std::get_if<DeadLettered>(&effect)) {
       metrics_->DeadLetters(letter->reason).Increment();
       for (Observer* observer : observers_) observer->OnDeadLetter(*letter);

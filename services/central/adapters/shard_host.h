@@ -38,6 +38,7 @@ class Observer {
   virtual ~Observer() = default;
   virtual void OnSession(const SessionChanged& change) = 0;
   virtual void OnPoint(const PointChanged& change) = 0;
+  virtual void OnDenied(const RequestDenied&) {}
   virtual void OnDeadLetter(const DeadLettered& letter) = 0;
 };
 
