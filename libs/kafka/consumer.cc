@@ -14,6 +14,7 @@
 #include "base/mutex.h"
 #include "kafka/client.h"
 #include "kafka/offset_book.h"
+#include "kafka/stall_watch.h"
 
 namespace ev::kafka {
 namespace {
@@ -29,7 +30,8 @@ std::vector<Setting> SettingsOf(const ConsumerConfig& config) {
       {"group.id", config.group_id},
       {"enable.auto.commit", "false"},
       {"enable.auto.offset.store", "false"},
-      {"auto.offset.reset", "error"},  // A gap is the owner's to decide.
+      {"auto.offset.reset", "error"},    // A gap is the owner's to decide.
+      {"enable.partition.eof", "true"},  // What tells that a log was read to its end.
       {"allow.auto.create.topics", "false"},
       // With the defaults fetching stalls for up to a second each time the queue has been full.
       {"queued.min.messages", "1000000"},
@@ -125,7 +127,8 @@ class Catch {
 
 class Consumer::Impl {
  public:
-  Impl(ConsumerConfig config, LogSink log) : config_(std::move(config)), log_(std::move(log)) {}
+  Impl(ConsumerConfig config, LogSink log, StallCallback on_stall)
+      : config_(std::move(config)), log_(std::move(log)), on_stall_(std::move(on_stall)) {}
 
   ~Impl() {
     Stop();
@@ -138,6 +141,7 @@ class Consumer::Impl {
   absl::Status Open(HealthCallback on_health) {
     if (config_.group_id.empty()) return absl::InvalidArgumentError("kafka consumer group id is empty");
     if (config_.max_batch < 1) return absl::InvalidArgumentError("kafka consumer batch size is not positive");
+    if (config_.stall.looks < 1) return absl::InvalidArgumentError("kafka consumer stall looks are not positive");
     absl::StatusOr<ConfHandle> conf = NewConf(config_.kafka, SettingsOf(config_));
     if (!conf.ok()) return conf.status();
     auto events = std::make_shared<ClientEvents>("consumer", log_);
@@ -171,6 +175,7 @@ class Consumer::Impl {
     }
     handler_ = &handler;
     thread_ = std::jthread([this](const std::stop_token& stop) { Run(stop); });
+    stall_thread_ = std::jthread([this](const std::stop_token& stop) { WatchProgress(stop); });
     return absl::OkStatus();
   }
 
@@ -194,12 +199,14 @@ class Consumer::Impl {
     }
     if (!thread_.joinable()) return;
     thread_.request_stop();
+    stall_thread_.request_stop();
     {
       MutexLock lock(mutex_);
       wake_.SignalAll();
     }
     rd_kafka_queue_yield(queue_.get());
     thread_.join();
+    stall_thread_.join();
     SendLastMarks();
   }
 
@@ -309,6 +316,12 @@ class Consumer::Impl {
   void HandOn(absl::Span<rd_kafka_message_t* const> messages, const std::stop_token& stop) {
     while (!messages.empty()) {
       const rd_kafka_message_t* first = messages.front();
+      if (first->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+        MutexLock lock(mutex_);
+        book_.AtEnd(PartitionOf(*first), first->offset);
+        messages.remove_prefix(1);
+        continue;
+      }
       if (first->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
         OnMessageError(*first);
         messages.remove_prefix(1);
@@ -433,12 +446,59 @@ class Consumer::Impl {
     }
   }
 
+  // ---- The thread that watches the progress: apart, because the reading one may be what hangs. ----
+
+  void WatchProgress(const std::stop_token& stop) {
+    StallWatch watch(config_.stall.looks);
+    bool was_stalled = false;
+    while (WaitForLook(stop)) {
+      LookAtProgress(watch);
+      const std::string reason = watch.Reason();
+      if (stop.stop_requested() || std::exchange(was_stalled, !reason.empty()) == was_stalled) continue;
+      if (was_stalled) {
+        Log(LogLevel::kError, absl::StrCat("Kafka consumer stands still: ", reason));
+      } else {
+        Log(LogLevel::kInfo, "Kafka consumer goes on");
+      }
+      if (on_stall_) on_stall_(reason);
+    }
+  }
+
+  bool WaitForLook(const std::stop_token& stop) {
+    const absl::Time end = absl::Now() + config_.stall.interval;
+    MutexLock lock(mutex_);
+    while (!stop.stop_requested() && absl::Now() < end) wake_.WaitFor(mutex_, end - absl::Now());
+    return !stop.stop_requested();
+  }
+
+  void LookAtProgress(StallWatch& watch) {
+    if (!Health().connected) return watch.Pause();
+    std::vector<OffsetBook::Move> read;
+    {
+      MutexLock lock(mutex_);
+      read = book_.Positions();  // Before the ends: what comes in between is no arrears.
+    }
+    const PartitionListHandle ends = NewPartitionList(read.size());
+    for (const OffsetBook::Move& position : read) AddTo(ends, position.partition).offset = RD_KAFKA_OFFSET_END;
+    // One request for each broker, whatever the number of partitions.
+    rd_kafka_resp_err_t error = rd_kafka_offsets_for_times(client_.get(), ends.get(), ToMillis(kAnswerLimit));
+    std::vector<StallWatch::Position> positions;
+    for (std::size_t i = 0; i < read.size(); ++i) {
+      const rd_kafka_topic_partition_t& end = ends->elems[i];
+      if (error == RD_KAFKA_RESP_ERR_NO_ERROR) error = end.err;
+      positions.push_back({.partition = read[i].partition, .next = read[i].next, .log_end = end.offset});
+    }
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return watch.LookFailed(rd_kafka_err2str(error));
+    watch.Look(positions);
+  }
+
   void Log(LogLevel level, absl::string_view text) const {
     if (log_) log_(level, text);
   }
 
   const ConsumerConfig config_;
   const LogSink log_;
+  const StallCallback on_stall_;
   ClientHandle client_;
   QueueHandle queue_;
   BatchHandler* handler_ = nullptr;
@@ -462,12 +522,13 @@ class Consumer::Impl {
   absl::flat_hash_map<TopicPartition, Mark> sent_marks_;
   bool is_commit_running_ = false;
   absl::Time next_commit_ = absl::InfinitePast();
-  std::jthread thread_;  // Last: stops before anything it uses is destroyed.
+  std::jthread thread_;  // Last, both: they stop before anything they use is destroyed.
+  std::jthread stall_thread_;
 };
 
-absl::StatusOr<std::unique_ptr<Consumer>> Consumer::Create(ConsumerConfig config, LogSink log,
-                                                           HealthCallback on_health) {
-  auto impl = std::make_unique<Impl>(std::move(config), std::move(log));
+absl::StatusOr<std::unique_ptr<Consumer>> Consumer::Create(ConsumerConfig config, LogSink log, HealthCallback on_health,
+                                                           StallCallback on_stall) {
+  auto impl = std::make_unique<Impl>(std::move(config), std::move(log), std::move(on_stall));
   if (absl::Status status = impl->Open(std::move(on_health)); !status.ok()) return status;
   return std::unique_ptr<Consumer>(new Consumer(std::move(impl)));
 }

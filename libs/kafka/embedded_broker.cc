@@ -39,7 +39,15 @@ namespace ev::kafka {
 namespace {
 
 constexpr std::int16_t kProduceRequest = 0;
+constexpr std::int16_t kFetchRequest = 1;
+constexpr std::int16_t kListOffsetsRequest = 2;
 constexpr std::int32_t kBrokerId = 1;
+
+// As many as no test lives to see.
+void FailMany(rd_kafka_mock_cluster_t* cluster, std::int16_t request, int kafka_error_code) {
+  const std::vector<rd_kafka_resp_err_t> errors(100'000, static_cast<rd_kafka_resp_err_t>(kafka_error_code));
+  rd_kafka_mock_push_request_errors_array(cluster, request, errors.size(), errors.data());
+}
 
 // A file descriptor that is closed at the end of its scope.
 class Socket {
@@ -148,6 +156,18 @@ void EmbeddedBroker::FailProduce(const std::vector<int>& kafka_error_codes) {
   std::vector<rd_kafka_resp_err_t> errors;
   for (const int code : kafka_error_codes) errors.push_back(static_cast<rd_kafka_resp_err_t>(code));
   rd_kafka_mock_push_request_errors_array(impl_->cluster.get(), kProduceRequest, errors.size(), errors.data());
+}
+
+void EmbeddedBroker::FailFetch(int kafka_error_code) {
+  FailMany(impl_->cluster.get(), kFetchRequest, kafka_error_code);
+}
+void EmbeddedBroker::FailListOffsets(int kafka_error_code) {
+  FailMany(impl_->cluster.get(), kListOffsetsRequest, kafka_error_code);
+}
+void EmbeddedBroker::HealReading() {
+  for (const std::int16_t request : {kFetchRequest, kListOffsetsRequest}) {
+    rd_kafka_mock_clear_request_errors(impl_->cluster.get(), request);
+  }
 }
 
 void EmbeddedBroker::DelayProduceAnswer(absl::Duration delay) {

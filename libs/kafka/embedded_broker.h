@@ -40,6 +40,11 @@ class EmbeddedBroker {
 
   // The next produce requests, one for each code, are answered with this Kafka error code, and not carried out.
   void FailProduce(const std::vector<int>& kafka_error_codes);
+  // Until HealReading() requests of one kind are answered with this Kafka error code: those for messages, or those for
+  // where partitions begin and end.
+  void FailFetch(int kafka_error_code);
+  void FailListOffsets(int kafka_error_code);
+  void HealReading();
   // The next produce request is carried out and its answer comes so late: a client with a shorter timeout sends it
   // again, and it is stored twice.
   void DelayProduceAnswer(absl::Duration delay);

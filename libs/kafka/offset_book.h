@@ -40,6 +40,12 @@ class OffsetBook {
   void Taken(const TopicPartition& partition, std::int64_t generation, std::int64_t offset);
   std::int64_t GenerationOf(const TopicPartition& partition) const;
 
+  // The log was read up to its end, `offset`. Changes nothing of what is wanted and what counts.
+  void AtEnd(const TopicPartition& partition, std::int64_t offset);
+  // How far each partition was read: below `next` nothing is left. None before anything was learned about one that
+  // begins at its log's start or end.
+  std::vector<Move> Positions() const;
+
   // The log does not hold what is wanted. Nothing happens while the partition is moving: that was about the past.
   void Lose(const TopicPartition& partition);
   // The lost partitions, with what is wanted; `low` and `high` are not known here.
@@ -53,6 +59,7 @@ class OffsetBook {
     Phase phase = Phase::kMoving;
     std::optional<std::int64_t> next;
     std::int64_t generation = 0;
+    std::int64_t seen_end = -1;  // Beyond `next` when the log's last records are not for readers.
   };
 
   void SetPhase(Entry& entry, Phase phase);

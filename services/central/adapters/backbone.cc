@@ -56,7 +56,14 @@ absl::StatusOr<std::unique_ptr<Backbone>> Backbone::Create(const Config& config,
   kafka::ConsumerConfig consumer_config;
   consumer_config.kafka = config.kafka;
   consumer_config.group_id = config.group_id;
-  auto consumer = kafka::Consumer::Create(consumer_config, LogKafka);
+  consumer_config.stall = config.stall;
+  const metrics::Gauge stalled =
+      registry.AddGauge("ev_kafka_consumer_stalled", "1 while reading does not go on although the log holds more.");
+  auto consumer = kafka::Consumer::Create(consumer_config, LogKafka, /*on_health=*/nullptr,
+                                          [stalled, self = backbone.get()](absl::string_view reason) {
+                                            stalled.Set(reason.empty() ? 0 : 1);
+                                            self->ingest_->OnStall(reason);
+                                          });
   if (!consumer.ok()) return consumer.status();
   backbone->consumer_ = *std::move(consumer);
 

@@ -26,8 +26,9 @@ namespace ev::central {
 // Central's connection to Kafka: makes missing topics, reads facts, relays the outbox, sends live figures.
 //
 // The broker may be absent at any time: readiness condition `kafka` then says degraded with the reason, and everything
-// goes on by itself when it is there. Fact topics whose number of partitions is not the store's number of shards make
-// Central not ready: nothing is read then.
+// goes on by itself when it is there. Reading that stands still although the broker answers makes condition
+// `kafka_consumer` degraded, and ev_kafka_consumer_stalled 1. Fact topics whose number of partitions is not the store's
+// number of shards make Central not ready: nothing is read then.
 //
 // Thread-safe. Create() before ShardHost::Start(), Start() after it.
 class Backbone {
@@ -36,6 +37,7 @@ class Backbone {
     kafka::KafkaConfig kafka;
     Topics topics;
     std::string group_id = "central_charging_data_group";
+    kafka::StallConfig stall;
   };
 
   // InvalidArgument names the option that is wrong. Everything given must outlive the backbone.

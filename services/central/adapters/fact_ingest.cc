@@ -49,7 +49,7 @@ absl::Status FactIngest::Start() {
     }
   });
   const absl::Status started = subscriber_.Start(std::move(positions), *this);
-  if (started.ok()) readiness_.SetReady(kCondition);  // A wrong cluster shows itself with its first message.
+  if (started.ok()) ClusterIsTaken();  // A wrong cluster shows itself with its first message.
   return started;
 }
 
@@ -85,7 +85,7 @@ absl::Status FactIngest::OnCluster(absl::string_view cluster_id) {
   const absl::StatusOr<std::string> known = host_.store().KafkaClusterId();
   if (!known.ok()) return known.status();
   if (known->empty() || *known == cluster_id) {
-    readiness_.SetReady(kCondition);
+    ClusterIsTaken();
     return known->empty() ? host_.store().SetKafkaClusterId(cluster_id) : absl::OkStatus();
   }
   if (!IsEmbedded(cluster_id)) {
@@ -98,17 +98,40 @@ absl::Status FactIngest::OnCluster(absl::string_view cluster_id) {
       }
       const std::string reason =
           absl::StrCat("Kafka cluster ", std::string(cluster_id), " is not the known ", *known, ": see AcceptCluster");
-      readiness_.SetDegraded(kCondition, reason);
+      cluster_problem_ = reason;
+      ShowReadiness();
       return absl::FailedPreconditionError(reason);
     }
   }
   if (auto status = StartOver(cluster_id); !status.ok()) return status;
   log::Warn("reading another Kafka cluster from its start", {{"cluster_id", cluster_id}, {"known_cluster_id", *known}});
+  ClusterIsTaken();
+  return absl::OkStatus();
+}
+
+void FactIngest::OnStall(absl::string_view reason) {
   MutexLock lock(mutex_);
+  stall_ = std::string(reason);
+  ShowReadiness();
+}
+
+// None waits any more.
+void FactIngest::ClusterIsTaken() {
+  MutexLock lock(mutex_);
+  cluster_problem_.clear();
   waiting_cluster_.clear();
   accepted_cluster_.clear();
-  readiness_.SetReady(kCondition);
-  return absl::OkStatus();
+  ShowReadiness();
+}
+
+// A cluster that waits is why nothing is read then: it comes first.
+void FactIngest::ShowReadiness() {
+  const std::string& reason = cluster_problem_.empty() ? stall_ : cluster_problem_;
+  if (reason.empty()) {
+    readiness_.SetReady(kCondition);
+  } else {
+    readiness_.SetDegraded(kCondition, reason);
+  }
 }
 
 // Another log: what the store holds as offsets means nothing there. Facts carry ids and sequences, so reading from the

@@ -23,10 +23,11 @@ namespace ev::central {
 // Guards the log's identity: the offsets in the store belong to one Kafka cluster. Another cluster is refused until the
 // operator accepts it; embedded brokers (ids that begin with `mockCluster`) are accepted without asking.
 //
-// Start() and Stop() by the owner, AcceptCluster() from any thread, the rest by the subscriber's thread.
+// Start() and Stop() by the owner, AcceptCluster() and OnStall() from any thread, the rest by the subscriber's thread.
 class FactIngest final : public BatchHandler {
  public:
-  // All must outlive it. Sets readiness condition `kafka_consumer`.
+  // All must outlive it. Sets readiness condition `kafka_consumer`: degraded before Start(), while another cluster
+  // waits to be accepted, and while reading does not go on.
   FactIngest(const Topics& topics, ShardHost& host, Subscriber& subscriber, const Clock& clock,
              metrics::Registry& registry, metrics::Readiness& readiness);
 
@@ -36,6 +37,8 @@ class FactIngest final : public BatchHandler {
 
   // The operator's consent to the cluster that waits. FailedPrecondition when no cluster with that id waits.
   absl::Status AcceptCluster(absl::string_view id);
+  // Why reading does not go on; empty when it goes on again.
+  void OnStall(absl::string_view reason);
   // Empty: none waits.
   std::string waiting_cluster() const;
   // Now minus the timestamp of the last applied fact; zero when caught up.
@@ -52,6 +55,8 @@ class FactIngest final : public BatchHandler {
   };
 
   absl::Status StartOver(absl::string_view cluster_id);
+  void ClusterIsTaken();
+  void ShowReadiness() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Topics topics_;
   ShardHost& host_;
@@ -70,6 +75,9 @@ class FactIngest final : public BatchHandler {
   mutable Mutex mutex_;
   std::string waiting_cluster_ ABSL_GUARDED_BY(mutex_);
   std::string accepted_cluster_ ABSL_GUARDED_BY(mutex_);
+  // Two causes, set and cleared each on its own; empty: none.
+  std::string cluster_problem_ ABSL_GUARDED_BY(mutex_);
+  std::string stall_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<TopicPartition, absl::Time> behind_
       ABSL_GUARDED_BY(mutex_);  // Last fact of partitions not caught up.
 };

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/synchronization/notification.h"
 #include "events/murmur2.h"
 #include "kafka/embedded_broker.h"
 #include "kafka/producer.h"
@@ -27,6 +28,9 @@ using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 constexpr absl::Duration kLimit = absl::Seconds(20);
+// Error codes of the Kafka protocol.
+constexpr int kNotLeader = 6;
+constexpr int kTopicAuthorizationFailed = 29;
 const TopicConfig kTopic{.name = "facts", .partitions = 1};
 const TopicPartition kPartition{.topic = "facts", .partition = 0};
 
@@ -37,14 +41,17 @@ class ConsumerTest : public ::testing::Test {
   }
   void StartBroker(int port = 0) { broker_ = *EmbeddedBroker::Start(port, {kTopic}); }
   std::unique_ptr<Consumer> NewConsumer(const std::string& brokers) {
-    auto consumer = Consumer::Create({.kafka = {.brokers = brokers},
-                                      .group_id = "central_charging_data_group",
-                                      .fetch_wait = absl::Milliseconds(10),
-                                      .commit_interval = absl::Milliseconds(20),
-                                      .watch = {.limit = absl::Milliseconds(400)}},
-                                     [this](LogLevel level, absl::string_view line) {
-                                       if (level != LogLevel::kDebug) lines_.Add(line);
-                                     });
+    auto consumer = Consumer::Create(
+        {.kafka = {.brokers = brokers},
+         .group_id = "central_charging_data_group",
+         .fetch_wait = absl::Milliseconds(10),
+         .commit_interval = absl::Milliseconds(20),
+         .watch = {.limit = absl::Milliseconds(400)},
+         .stall = {.interval = absl::Milliseconds(20), .looks = 5}},
+        [this](LogLevel level, absl::string_view line) {
+          if (level != LogLevel::kDebug) lines_.Add(line);
+        },
+        nullptr, [this](absl::string_view reason) { stalls_.Add(reason); });
     EXPECT_THAT(consumer, IsOk());
     return *std::move(consumer);
   }
@@ -61,7 +68,14 @@ class ConsumerTest : public ::testing::Test {
     EV_ASSERT_OK(producer->Flush(kLimit));
   }
 
+  std::string ClusterId() {
+    const auto consumer = NewConsumer(broker_->bootstrap());
+    EXPECT_TRUE(Eventually(kLimit, [&] { return consumer->Health().connected; }));
+    return consumer->Health().cluster_id;
+  }
+
   LogLines lines_;
+  LogLines stalls_;  // What was told; a stall that ended is empty.
   std::unique_ptr<EmbeddedBroker> broker_;
   RecordingHandler handler_;
   std::unique_ptr<Consumer> consumer_;
@@ -146,10 +160,13 @@ TEST_F(ConsumerTest, AnotherClusterAtTheSameAddressIsShownBeforeItsMessages) {
   StartConsumer(broker_->bootstrap());
   ASSERT_TRUE(handler_.WaitForMessages(3));
   const std::string first_id = handler_.clusters()[0];
-  broker_.reset();
-  // The mock cluster's id is its address in memory: what lies there now makes the next one differ.
-  const auto blocker = *EmbeddedBroker::Start();
-  StartBroker(port);
+  // The mock cluster's id is its address in memory, which the next one may be given again: then others take the place.
+  std::vector<std::unique_ptr<EmbeddedBroker>> blockers;
+  do {
+    broker_.reset();
+    blockers.push_back(*EmbeddedBroker::Start());
+    StartBroker(port);
+  } while (ClusterId() == first_id);
   Store({"x", "y", "z", "after"});
   ASSERT_TRUE(handler_.WaitForMessages(7));
   EXPECT_THAT(handler_.values(), ElementsAre("a", "b", "c", "x", "y", "z", "after"));
@@ -188,6 +205,54 @@ TEST_F(ConsumerTest, RewindsUnderLoadNeverBringWhatIsStale) {
     return !received.empty() && received.back().generation == 20 && received.back().offset == kCount - 1;
   }));
   EXPECT_FALSE(is_wrong);
+}
+
+// B117
+TEST_F(ConsumerTest, AHandlerThatHangsIsSaidOnceAndSoIsItsReturn) {
+  StartBroker();
+  Store({"a"});
+  absl::Notification release;
+  handler_.answer_batch = [&](const IncomingBatch&) {
+    release.WaitForNotificationWithTimeout(kLimit);
+    return absl::OkStatus();
+  };
+  StartConsumer(broker_->bootstrap(), 0);
+  const std::string reason = "facts[0] stays at offset 0 although the log holds more";
+  EXPECT_TRUE(Eventually(kLimit, [&] { return stalls_.All() == std::vector<std::string>{reason}; }));
+  EXPECT_EQ(lines_.CountContaining("Kafka consumer stands still: " + reason), 1);
+  EXPECT_EQ(lines_.CountContaining("Kafka consumer goes on"), 0);
+  release.Notify();
+  ASSERT_TRUE(handler_.WaitForMessages(1));
+  EXPECT_TRUE(Eventually(kLimit, [&] { return stalls_.All() == std::vector<std::string>{reason, ""}; }));
+  EXPECT_EQ(lines_.CountContaining("Kafka consumer stands still"), 1);
+  EXPECT_EQ(lines_.CountContaining("Kafka consumer goes on"), 1);
+}
+
+// B117
+TEST_F(ConsumerTest, APartitionThatHandsOutNothingIsSaidOnceAndSoIsItsReturn) {
+  StartBroker();
+  Store({"a", "b"});
+  broker_->FailFetch(kTopicAuthorizationFailed);
+  StartConsumer(broker_->bootstrap(), 1);
+  const std::string reason = "facts[0] stays at offset 1 although the log holds more";
+  EXPECT_TRUE(Eventually(kLimit, [&] { return stalls_.All() == std::vector<std::string>{reason}; }));
+  broker_->HealReading();
+  ASSERT_TRUE(handler_.WaitForMessages(1));
+  EXPECT_TRUE(Eventually(kLimit, [&] { return stalls_.All() == std::vector<std::string>{reason, ""}; }));
+}
+
+// B117: an empty log counts as read when its end was seen, and nothing else ends this stall.
+TEST_F(ConsumerTest, EndsThatCannotBeLearnedAreAStallUntilTheLogWasReadToItsEnd) {
+  for (const std::optional<std::int64_t> next : {std::optional<std::int64_t>(), std::optional(kLogEnd)}) {
+    StartBroker();
+    broker_->FailListOffsets(kNotLeader);
+    StartConsumer(broker_->bootstrap(), next);
+    EXPECT_TRUE(Eventually(kLimit, [&] { return stalls_.CountContaining("cannot be learned") == 1; }));
+    broker_->HealReading();
+    EXPECT_TRUE(Eventually(kLimit, [&] { return stalls_.All().back().empty(); }));
+    consumer_.reset();
+    stalls_.Clear();
+  }
 }
 
 TEST_F(ConsumerTest, AWrongSettingOrNoGroupIsNamed) {
