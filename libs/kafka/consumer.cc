@@ -10,9 +10,9 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "base/mutex.h"
 #include "kafka/client.h"
+#include "kafka/monotonic.h"
 #include "kafka/offset_book.h"
 #include "kafka/stall_watch.h"
 
@@ -274,8 +274,8 @@ class Consumer::Impl {
       MutexLock lock(mutex_);
       gaps = book_.Lost();
     }
-    if (gaps.empty() || absl::Now() < next_gap_round_) return;
-    next_gap_round_ = absl::Now() + kGapPause;
+    if (gaps.empty() || Monotonic() < next_gap_round_) return;
+    next_gap_round_ = Monotonic() + kGapPause;
     if (!IsClusterTaken()) return;
     for (Gap& gap : gaps) {
       if (rd_kafka_query_watermark_offsets(client_.get(), gap.partition.topic.c_str(), gap.partition.partition,
@@ -380,9 +380,9 @@ class Consumer::Impl {
       return;
     }
     // librdkafka tries again by itself and tells the same error each time.
-    absl::Time& next_line = next_error_line_[message.err];
-    if (absl::Now() < next_line) return;
-    next_line = absl::Now() + kErrorLinePause;
+    absl::Duration& next_line = next_error_line_[message.err];
+    if (Monotonic() < next_line) return;
+    next_line = Monotonic() + kErrorLinePause;
     Log(LogLevel::kWarning, absl::StrCat("Kafka consumer: ", rd_kafka_message_errstr(&message)));
   }
 
@@ -394,15 +394,15 @@ class Consumer::Impl {
 
   // Waits, but not for somebody who waits for a rewind or for the end.
   void Pause(absl::Duration duration, const std::stop_token& stop) {
-    const absl::Time end = absl::Now() + duration;
+    const absl::Duration end = Monotonic() + duration;
     MutexLock lock(mutex_);
-    while (!stop.stop_requested() && !book_.HasMoves() && absl::Now() < end) wake_.WaitFor(mutex_, end - absl::Now());
+    while (!stop.stop_requested() && !book_.HasMoves() && Monotonic() < end) wake_.WaitFor(mutex_, end - Monotonic());
   }
 
   // ---- Marks: sent by the reading thread, and by Stop() when that has ended. ----
 
   void SendMarks() {
-    if (is_commit_running_ || absl::Now() < next_commit_) return;
+    if (is_commit_running_ || Monotonic() < next_commit_) return;
     // A commit that no broker can take yet would keep librdkafka 2.0.2 from ever closing.
     if (!Health().connected) return;
     {
@@ -416,7 +416,7 @@ class Consumer::Impl {
       element.offset = mark.next;
       SetMetadata(element, mark.metadata);
     }
-    next_commit_ = absl::Now() + config_.commit_interval;
+    next_commit_ = Monotonic() + config_.commit_interval;
     is_commit_running_ = true;
     if (const rd_kafka_resp_err_t error = rd_kafka_commit(client_.get(), list.get(), /*async=*/1);
         error != RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -433,14 +433,14 @@ class Consumer::Impl {
   }
 
   void SendLastMarks() {
-    const absl::Time end = absl::Now() + kLastMarksLimit;
+    const absl::Duration end = Monotonic() + kLastMarksLimit;
     Catch rest(1);
-    while (Health().connected && absl::Now() < end) {
+    while (Health().connected && Monotonic() < end) {
       {
         MutexLock lock(mutex_);
         if (marks_.empty() && !is_commit_running_) return;
       }
-      next_commit_ = absl::InfinitePast();
+      next_commit_ = -absl::InfiniteDuration();
       SendMarks();
       rest.Read(queue_.get());
     }
@@ -465,9 +465,9 @@ class Consumer::Impl {
   }
 
   bool WaitForLook(const std::stop_token& stop) {
-    const absl::Time end = absl::Now() + config_.stall.interval;
+    const absl::Duration end = Monotonic() + config_.stall.interval;
     MutexLock lock(mutex_);
-    while (!stop.stop_requested() && absl::Now() < end) wake_.WaitFor(mutex_, end - absl::Now());
+    while (!stop.stop_requested() && Monotonic() < end) wake_.WaitFor(mutex_, end - Monotonic());
     return !stop.stop_requested();
   }
 
@@ -517,11 +517,11 @@ class Consumer::Impl {
   std::vector<IncomingMessage> views_;
   std::optional<std::string> cluster_;
   bool must_ask_cluster_ = false;
-  absl::Time next_gap_round_ = absl::InfinitePast();
-  absl::flat_hash_map<int, absl::Time> next_error_line_;
+  absl::Duration next_gap_round_ = -absl::InfiniteDuration();
+  absl::flat_hash_map<int, absl::Duration> next_error_line_;
   absl::flat_hash_map<TopicPartition, Mark> sent_marks_;
   bool is_commit_running_ = false;
-  absl::Time next_commit_ = absl::InfinitePast();
+  absl::Duration next_commit_ = -absl::InfiniteDuration();
   std::jthread thread_;  // Last, both: they stop before anything they use is destroyed.
   std::jthread stall_thread_;
 };
