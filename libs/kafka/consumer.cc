@@ -236,6 +236,7 @@ class Consumer::Impl {
     Catch batch(config_.max_batch);
     while (!stop.stop_requested()) {
       MovePartitions();
+      NoticeCluster();
       DecideGaps();
       SendMarks();
       batch.Read(queue_.get());
@@ -268,6 +269,16 @@ class Consumer::Impl {
     for (const OffsetBook::Move& move : moves) book_.Lose(move.partition);  // Tried again at the pace of gaps.
   }
 
+  // The brokers say which cluster they are also while no message comes: a log that is empty, or without its topics,
+  // must not be waited at for ever.
+  void NoticeCluster() {
+    const std::string id = Health().cluster_id;
+    if (id.empty() || id == cluster_ || Monotonic() < next_cluster_round_) return;
+    next_cluster_round_ = Monotonic() + kGapPause;
+    must_ask_cluster_ = true;
+    (void)IsClusterTaken();  // If not, the owner is asked again in the next round.
+  }
+
   void DecideGaps() {
     std::vector<Gap> gaps;
     {
@@ -278,6 +289,10 @@ class Consumer::Impl {
     next_gap_round_ = Monotonic() + kGapPause;
     if (!IsClusterTaken()) return;
     for (Gap& gap : gaps) {
+      {
+        MutexLock lock(mutex_);
+        if (book_.MoveAgain(gap.partition, gap.generation)) continue;
+      }
       if (rd_kafka_query_watermark_offsets(client_.get(), gap.partition.topic.c_str(), gap.partition.partition,
                                            &gap.low, &gap.high, ToMillis(kAnswerLimit)) != RD_KAFKA_RESP_ERR_NO_ERROR) {
         continue;
@@ -337,12 +352,17 @@ class Consumer::Impl {
     }
   }
 
-  // Offers one partition's messages until they are taken, or count no more.
+  // Offers one partition's messages until they are taken, or count no more. What was read from a cluster that the owner
+  // refuses is not kept until it agrees: it may agree to another one, whose messages these are not.
   void HandOnRun(absl::Span<rd_kafka_message_t* const> run, const std::stop_token& stop) {
     const TopicPartition partition = PartitionOf(*run.front());
     absl::Duration pause = absl::Milliseconds(20);
     while (!stop.stop_requested()) {
-      const bool is_cluster_taken = IsClusterTaken();
+      if (!IsClusterTaken()) {
+        MutexLock lock(mutex_);
+        book_.Lose(partition);
+        return;
+      }
       IncomingBatch batch{.topic = partition.topic, .partition = partition.partition, .messages = {}};
       {
         // Looked up for each offer: the owner may have rewound the partition meanwhile.
@@ -351,7 +371,7 @@ class Consumer::Impl {
         batch.generation = book_.GenerationOf(partition);
       }
       if (run.empty()) return;
-      if (is_cluster_taken && Offer(run, batch)) {
+      if (Offer(run, batch)) {
         MutexLock lock(mutex_);
         book_.Taken(partition, batch.generation, run.back()->offset);
         return;
@@ -517,6 +537,7 @@ class Consumer::Impl {
   std::vector<IncomingMessage> views_;
   std::optional<std::string> cluster_;
   bool must_ask_cluster_ = false;
+  absl::Duration next_cluster_round_ = -absl::InfiniteDuration();
   absl::Duration next_gap_round_ = -absl::InfiniteDuration();
   absl::flat_hash_map<int, absl::Duration> next_error_line_;
   absl::flat_hash_map<TopicPartition, Mark> sent_marks_;
