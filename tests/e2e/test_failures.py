@@ -1,5 +1,6 @@
 """What happens when something dies: real processes, a real Apache Kafka, SIGKILL."""
 import pathlib
+import shutil
 import subprocess
 import tempfile
 import unittest
@@ -117,6 +118,26 @@ class Failures(unittest.TestCase):
                     self.assertEqual([(int(ticket["energy_mwh"]), int(ticket["amount_micros"]), "VEHICLE_FULL")],
                                      net.ended_at_point(cp))
                 self.assertEqual(len(net.tickets()), 2)
+        finally:
+            kafka.stop()
+
+    # B60 B183
+    def test_a_kafka_that_comes_back_empty_gets_its_topics_and_is_read_when_it_is_accepted(self):
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="ev-e2e-kafka-"))
+        kafka = Kafka(folder).start()
+        try:
+            with Network(kafka.address, points=1, engine=["--sim-full-after", "2s"]) as net:
+                net.wait_session(net.charge("ann", "cp_001"), "COMPLETED")
+                kafka.kill()
+                shutil.rmtree(folder)
+                kafka.start()
+                stranger = net.central.wait_said("^another Kafka cluster answers", limit_s=120)["cluster_id"]
+                second = net.charge("bob", "cp_001")
+                net.wait_session(second, "AWAITING_FINAL")
+                net.grpcurl("ServerService/AcceptCluster", {"cluster_id": stranger})
+                net.wait_session(second, "COMPLETED", limit_s=120)
+                self.assertEqual(len(net.tickets()), 2)
+                self.assertTrue(net.grpcurl("ServerService/ListGaps")["gaps"])
         finally:
             kafka.stop()
 
