@@ -7,6 +7,7 @@ import tempfile
 import unittest
 
 import include_fences
+import integer_money
 import portable_text
 import promises
 
@@ -63,6 +64,16 @@ class ChecksTest(unittest.TestCase):
         for line in ("std::random_device d;\n", "auto t = SystemClock().Now();\n", "auto t = absl::Now();\n"):
             self.assertEqual(len(self.findings(include_fences.check, {path: line})), 1)
         self.assertEqual(self.findings(include_fences.check, {"libs/base/clock.cc": "absl::Now();\n"}), [])
+
+    def test_money_and_energy_are_no_floating_point(self):
+        for path, line in (("proto/a/v1/a.proto", "double energy_mwh = 1;"), ("libs/domain/a.h", "float price = 0;"),
+                           ("services/central/core/a.cc", "auto amount = energy_mwh * 0.35;"),
+                           ("services/central/core/a.cc", "const double share = EnergyOf(x);")):
+            self.assertEqual(len(self.findings(integer_money.check, {path: line + "\n"})), 1, line)
+        for path, line in (("proto/a/v1/a.proto", "int64 energy_mwh = 1;  // 1.5 kWh is 1500000; never a double"),
+                           ("services/a/core/a.h", "double Chance();"), ("libs/domain/a.cc", 'Say("price 0.35");'),
+                           ("libs/metrics/a.h", "double energy_mwh;")):
+            self.assertEqual(self.findings(integer_money.check, {path: line + "\n"}), [], line)
 
     def test_a_promise_needs_a_test_that_names_it(self):
         document = "**B1.** One.\n\n**B2.** Two, which is\nlong. *later*\n\n**B3.** Three.\n"

@@ -1,8 +1,10 @@
 #include "services/central/adapters/fact_ingest.h"
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 #include <utility>
+#include <variant>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -13,6 +15,14 @@ namespace {
 
 constexpr char kCondition[] = "kafka_consumer";
 constexpr absl::Duration kBehindLinePause = absl::Seconds(10);
+constexpr absl::Duration kCommitLimit = absl::Seconds(1);
+
+// Positions whose commit is waited for. Shared with the callbacks, which may come after the wait has ended.
+struct Positions {
+  Mutex mutex;
+  CondVar changed;
+  int waiting ABSL_GUARDED_BY(mutex) = 0;
+};
 
 bool IsEmbedded(absl::string_view cluster_id) {
   return absl::StartsWith(cluster_id, "mockCluster");
@@ -182,18 +192,43 @@ void FactIngest::ShowReadiness() {
 }
 
 // Another log: what the store holds as offsets means nothing there. Facts carry ids and sequences, so reading from the
-// start books nothing twice.
+// start books nothing twice. The store names the log only when it holds the new positions: a process that dies in
+// between must not look for the old ones in the new log.
 absl::Status FactIngest::StartOver(absl::string_view cluster_id) {
+  auto positions = std::make_shared<Positions>();
   for (int i = 0; i < host_.shards(); ++i) {
-    for (const std::string& topic : {topics_.session_data.name, topics_.session_complete.name}) {
-      const absl::Status applied = host_.Apply(i, [&](Shard& shard, const Moment& now, Effects& out) {
+    {
+      MutexLock lock(positions->mutex);
+      ++positions->waiting;
+    }
+    const CallId durable = host_.Await([positions](const CallResult& result) {
+      if (!std::holds_alternative<Done>(result)) return;  // Central is stopping.
+      MutexLock lock(positions->mutex);
+      --positions->waiting;
+      positions->changed.SignalAll();
+    });
+    const absl::Status applied = host_.Apply(i, [&](Shard& shard, const Moment& now, Effects& out) {
+      for (const std::string& topic : {topics_.session_data.name, topics_.session_complete.name}) {
         const std::int64_t stored = shard.next_offset(topic, i).value_or(0);
         if (stored > 0) shard.OnGap(now, {topic, i, stored, 0, 0, now.utc}, 0, out);
-      });
-      if (!applied.ok()) return applied;
+      }
+      out.push_back(Reply{durable, Done{}});
+    });
+    if (!applied.ok()) {
+      host_.Forget(durable);
+      return applied;
+    }
+    for (const std::string& topic : {topics_.session_data.name, topics_.session_complete.name}) {
       auto generation = subscriber_.Rewind({topic, i}, std::nullopt);
       if (!generation.ok()) return generation.status();
       generations_[{topic, i}] = *generation;
+    }
+  }
+  {
+    MutexLock lock(positions->mutex);
+    while (positions->waiting > 0) {
+      if (positions->changed.WaitFor(positions->mutex, kCommitLimit)) continue;
+      return absl::UnavailableError("the store has not taken the new positions yet");
     }
   }
   return host_.store().SetKafkaClusterId(cluster_id);

@@ -68,6 +68,7 @@ class FactIngest final : public BatchHandler {
   absl::Status MayTake();
   absl::Status ReadAnew();
   void SayBehind();
+  // Unavailable while the store does not hold the new positions.
   absl::Status StartOver(absl::string_view cluster_id);
   void ClusterIsTaken();
   void ShowReadiness() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -99,6 +99,7 @@ TEST_F(ChargingPointsTest, BadFieldsAreNamed) {
   EXPECT_THAT(world_.Get("cp_404"), Fails(absl::StatusCode::kNotFound, "POINT_UNKNOWN"));
 }
 
+// B150
 TEST_F(ChargingPointsTest, AnUpdateChangesWhatTheMaskNamesAndReachesTheChargingPoint) {
   const auto monitor = Connected(world_);
   pb::UpdateChargingPointRequest request;
@@ -175,6 +176,7 @@ TEST_F(ChargingPointsTest, APointWithAnOpenSessionIsNotDeleted) {
       << "a refusal is not remembered as done";
 }
 
+// B150 B163
 TEST_F(ChargingPointsTest, TheListIsPagedById) {
   for (const char* id : {"cp_3", "cp_1", "cp_5", "cp_2", "cp_4"}) ASSERT_THAT(world_.Create(id), IsOk());
   EXPECT_THAT(Ids(*List()), ElementsAre("cp_1", "cp_2", "cp_3", "cp_4", "cp_5"));
@@ -202,6 +204,7 @@ TEST_F(ChargingPointsTest, TheListIsPagedById) {
   }
 }
 
+// B150
 TEST_F(ChargingPointsTest, TheListIsFilteredByStateAndSite) {
   const auto monitor = Connected(world_);
   ASSERT_THAT(world_.Create("cp_009"), IsOk());
@@ -292,6 +295,7 @@ TEST_F(ChargingPointsTest, AStopForAllReachesEveryShardAndPointsRegisteredLater)
   }
 }
 
+// B162
 TEST_F(ChargingPointsTest, ACallWithoutADeadlineIsAnswered) {
   ASSERT_THAT(world_.Create("cp_009"), IsOk());
   const auto point = world_.GetWithoutDeadline("cp_009");

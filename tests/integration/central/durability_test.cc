@@ -17,6 +17,7 @@ bool IsReady(std::future<T>& future) {
   return future.wait_for(kShort) == std::future_status::ready;
 }
 
+// B100
 TEST_F(DurabilityTest, ARepliedWriteIsInTheStoreAndNoSooner) {
   CentralWorld world;
   world.store().Hold();
@@ -27,6 +28,7 @@ TEST_F(DurabilityTest, ARepliedWriteIsInTheStoreAndNoSooner) {
   EXPECT_THAT(created.get(), IsOk());
 }
 
+// B100
 TEST_F(DurabilityTest, AReadAndADenialWaitForWhatTheyHaveSeen) {
   CentralWorld world;
   world.store().Hold();
@@ -45,6 +47,7 @@ TEST_F(DurabilityTest, AReadAndADenialWaitForWhatTheyHaveSeen) {
   EXPECT_THAT(created.get(), IsOk());
 }
 
+// B100
 TEST_F(DurabilityTest, TheCommandLeavesWhenItsGrantIsDurable) {
   CentralWorld world;
   const auto monitor = Connected(world);
@@ -57,6 +60,7 @@ TEST_F(DurabilityTest, TheCommandLeavesWhenItsGrantIsDurable) {
   EXPECT_THAT(session.get(), IsOk());
 }
 
+// B100
 TEST_F(DurabilityTest, TheWelcomeLeavesWhenItsEpochIsDurable) {
   CentralWorld world;
   world.store().Hold();
@@ -69,6 +73,7 @@ TEST_F(DurabilityTest, TheWelcomeLeavesWhenItsEpochIsDurable) {
   EXPECT_TRUE(welcome.has_value() && welcome->has_welcome());
 }
 
+// B100
 TEST_F(DurabilityTest, AChangeIsShownToWatchersAndBookedIsSaidWhenItIsDurable) {
   CentralWorld world;
   const auto monitor = Connected(world);

@@ -70,6 +70,7 @@ TEST_F(LinkTest, WithoutAHelloTheLinkEnds) {
   EXPECT_THAT(*hasty.inbox().WaitForEnd(), Fails(absl::StatusCode::kFailedPrecondition, "HELLO_MISSING"));
 }
 
+// B160
 TEST_F(LinkTest, BadHellosAreRefusedByField) {
   CentralWorld world;
   const auto refused = [&](auto change) {
@@ -222,6 +223,7 @@ TEST_F(LinkTest, TheEpochIsAboveWhatTheEngineHasSeen) {
   EXPECT_EQ(Granted(world, monitor).grant_number(), 42);
 }
 
+// B122
 TEST_F(LinkTest, ALinkMoreThanTheBoundIsRefused) {
   WorldOptions options;
   options.link.max_links = 1;

@@ -11,6 +11,7 @@ namespace {
 
 using RaceTest = CentralTest;
 
+// B5
 TEST_F(RaceTest, OfManyDriversAtOnceExactlyOneIsGranted) {
   CentralWorld world;
   const auto monitor = Connected(world);

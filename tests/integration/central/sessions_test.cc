@@ -1,7 +1,10 @@
 // SessionService, TicketService and ServerService, every method with its errors.
 
 #include <gmock/gmock.h>
+#include <grpcpp/channel.h>
+#include <grpcpp/client_context.h>
 
+#include "evcharging/central/v1/session_service.grpc.pb.h"
 #include "tests/integration/central/central_world.h"
 
 namespace ev::central {
@@ -31,6 +34,19 @@ class SessionsTest : public CentralTest {
     request.set_reason("point scrapped");
     request.set_request_id(request_id);
     return world_.Call(request);
+  }
+
+  // The charging point consents, and the request that its caller gave up is the session.
+  void ExpectGrantedStill(FakeMonitor& monitor, const pb::Command& command) {
+    const common::Grant& grant = command.prepare_session().grant();
+    pb::LinkUp up;
+    up.mutable_command_answer()->set_command_id(command.command_id());
+    up.mutable_command_answer()->mutable_prepared()->set_grant_mark(grant.grant_number());
+    monitor.Say(up);
+    const auto repeat = world_.StartCharge(world_.StartRequest("driver_001", "cp_001", "r1"));
+    ASSERT_THAT(repeat, IsOk());
+    EXPECT_EQ(repeat->session_id(), grant.session_id());
+    EXPECT_EQ(repeat->state(), common::SESSION_STATE_GRANTED);
   }
 
   CentralWorld world_;
@@ -115,15 +131,34 @@ TEST_F(SessionsTest, ARepeatedRequestIsTheSameSessionAlsoAfterARestart) {
       << "the same denial, though the point is disconnected now";
 }
 
-TEST_F(SessionsTest, ACallThatIsCancelledOrExpiresCancelsNothing) {
+// B81
+TEST_F(SessionsTest, ACallThatIsCancelledCancelsNothing) {
   const auto monitor = Connected(world_);
-  auto asked = world_.StartAsync(world_.StartRequest("driver_001", "cp_001", "r1"), absl::Milliseconds(300));
-  EXPECT_THAT(asked.get(), StatusIs(absl::StatusCode::kDeadlineExceeded));
-  const common::Grant grant = monitor->GrantNext();
-  const auto repeat = world_.StartCharge(world_.StartRequest("driver_001", "cp_001", "r1"));
-  ASSERT_THAT(repeat, IsOk());
-  EXPECT_EQ(repeat->session_id(), grant.session_id());
-  EXPECT_EQ(repeat->state(), common::SESSION_STATE_GRANTED);
+  const auto stub = pb::SessionService::NewStub(world_.channel());
+  grpc::ClientContext context;
+  auto asked = std::async(std::launch::async, [&] {
+    pb::Session session;
+    return stub->StartSession(&context, world_.StartRequest("driver_001", "cp_001", "r1"), &session).error_code();
+  });
+  const auto command = monitor->TakeCommand();  // The charging point has been asked, and has not answered.
+  ASSERT_TRUE(command.has_value());
+  context.TryCancel();
+  EXPECT_EQ(asked.get(), grpc::StatusCode::CANCELLED);
+  ExpectGrantedStill(*monitor, *command);
+}
+
+// B81
+TEST_F(SessionsTest, ACallWhoseDeadlinePassesCancelsNothing) {
+  const auto monitor = Connected(world_);
+  std::optional<pb::Command> command;
+  // A deadline that passes before the request has arrived asks nobody: once more, with a longer one.
+  for (auto deadline = absl::Milliseconds(300); !command.has_value() && deadline < kPatience; deadline *= 3) {
+    auto asked = world_.StartAsync(world_.StartRequest("driver_001", "cp_001", "r1"), deadline);
+    EXPECT_THAT(asked.get(), StatusIs(absl::StatusCode::kDeadlineExceeded));
+    command = monitor->TakeCommand(absl::ZeroDuration());
+  }
+  ASSERT_TRUE(command.has_value());
+  ExpectGrantedStill(*monitor, *command);
 }
 
 TEST_F(SessionsTest, UnknownAndMalformedSessionsAreRefused) {
@@ -140,6 +175,7 @@ TEST_F(SessionsTest, UnknownAndMalformedSessionsAreRefused) {
   EXPECT_THAT(world_.Call(request), FailsAtField("reason"));
 }
 
+// B154 B163
 TEST_F(SessionsTest, TheListIsFilteredAndPagedNewestFirst) {
   const auto monitor = Connected(world_);
   const common::Grant first = Charged(*monitor, "driver_001");
@@ -218,6 +254,7 @@ TEST_F(SessionsTest, AWriteOffClosesAtTheLastSampleOnceThePointNoLongerReportsTh
   EXPECT_THAT(WriteOff(other.session_id()), Fails(absl::StatusCode::kFailedPrecondition, "SESSION_CLOSED"));
 }
 
+// B154 B163
 TEST_F(SessionsTest, TicketsAreFoundAndFiltered) {
   const auto monitor = Connected(world_);
   const common::Grant first = Charged(*monitor, "driver_001");
@@ -262,6 +299,7 @@ TEST_F(SessionsTest, TicketsAreFoundAndFiltered) {
   EXPECT_THAT(list([](Request& r) { r.set_page_size(-1); }), FailsAtField("page_size"));
 }
 
+// B155
 TEST_F(SessionsTest, ServerInfoTellsTheFiguresAndTheWorstPart) {
   const auto monitor = Connected(world_);
   Granted(world_, *monitor);
@@ -290,6 +328,7 @@ TEST_F(SessionsTest, ServerInfoTellsTheFiguresAndTheWorstPart) {
   EXPECT_GT(info->shards(0).epoch(), 0);
 }
 
+// B155
 TEST_F(SessionsTest, GapsAreListedNewestFirstInPages) {
   for (int i = 1; i <= 3; ++i) {
     world_.store().AddGap({.topic = "charging_session_data",
@@ -320,6 +359,7 @@ TEST_F(SessionsTest, GapsAreListedNewestFirstInPages) {
   EXPECT_THAT(world_.Call(request), FailsAtField("page_size"));
 }
 
+// B155
 TEST_F(SessionsTest, AClusterIsAcceptedOnlyWhenItWaits) {
   pb::AcceptClusterRequest request;
   EXPECT_THAT(world_.Call(request), FailsAtField("cluster_id"));

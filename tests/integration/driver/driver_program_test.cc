@@ -76,7 +76,7 @@ class DriverProgramTest : public ::testing::Test {
   int input_ = -1;
 };
 
-// B179
+// B134 B179
 TEST_F(DriverProgramTest, CommandsFromAPipeFinishTheirChargesPrintTheTicketsAndExitWithZero) {
   Start({});
   Type("charge cp_001\ncharge cp_002 10kWh\n");
@@ -110,6 +110,7 @@ TEST_F(DriverProgramTest, ADenialMakesTheExitCodeOne) {
   EXPECT_THAT(Out(), HasSubstr("1 completed, 1 denied, 0 failed\n"));
 }
 
+// B134 B179
 TEST_F(DriverProgramTest, AFaultMakesTheExitCodeOneThoughThereIsATicket) {
   central_.CompleteAtOnce(common_pb::END_REASON_FAULT);
   Start({});
@@ -140,6 +141,7 @@ TEST_F(DriverProgramTest, AFileOfRequestsIsWorkedThroughWithAPauseAfterEachConcl
   EXPECT_THAT(Out(), HasSubstr("1 completed, 1 denied, 0 failed\n"));
 }
 
+// B134
 TEST_F(DriverProgramTest, AnAutoCommandDoesTheSame) {
   central_.CompleteAtOnce(common_pb::END_REASON_UNPLUGGED);
   WriteFile(dir_.File("requests"), "cp_001\ncp_002\n");
@@ -159,6 +161,7 @@ TEST_F(DriverProgramTest, ABadFileOfRequestsIsAMisconfigurationThatNamesTheLine)
   EXPECT_THAT(central_.starts(), SizeIs(0));
 }
 
+// B134
 TEST_F(DriverProgramTest, ACommandThatIsNoneIsSaidAndMakesTheExitCodeOne) {
   Start({});
   Type("charge\ncharge cp_001 5USD\nfly\nlist\nstatus\nhelp\n");

@@ -11,6 +11,7 @@
 #include "absl/time/clock.h"
 #include "base/error_detail.h"
 #include "rpc/status.h"
+#include "tests/support/free_port.h"
 
 namespace ev::driver {
 namespace {
@@ -162,7 +163,8 @@ class FakeCentral::Points final : public central_pb::ChargingPointService::Servi
 class FakeCentral::Tickets final : public central_pb::TicketService::Service {};
 
 FakeCentral::FakeCentral()
-    : session_service_(std::make_unique<Sessions>(*this)),
+    : port_(FreePort()),
+      session_service_(std::make_unique<Sessions>(*this)),
       point_service_(std::make_unique<Points>()),
       ticket_service_(std::make_unique<Tickets>()) {
   Serve();
@@ -179,13 +181,12 @@ void FakeCentral::Serve() {
   }
   grpc::ServerBuilder builder;
   int port = 0;
-  builder.AddListeningPort(absl::StrCat("127.0.0.1:", port_), grpc::InsecureServerCredentials(), &port);
+  builder.AddListeningPort(address(), grpc::InsecureServerCredentials(), &port);
   builder.RegisterService(session_service_.get());
   builder.RegisterService(point_service_.get());
   builder.RegisterService(ticket_service_.get());
   server_ = builder.BuildAndStart();
-  if (server_ == nullptr) throw std::runtime_error("the fake Central cannot listen");
-  port_ = port;
+  if (server_ == nullptr || port != port_) throw std::runtime_error("the fake Central cannot listen");
 }
 
 void FakeCentral::StopServing() {

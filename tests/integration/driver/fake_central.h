@@ -78,7 +78,7 @@ class FakeCentral {
   int watchers_ ABSL_GUARDED_BY(mutex_) = 0;
   int watches_ ABSL_GUARDED_BY(mutex_) = 0;
   bool serving_ ABSL_GUARDED_BY(mutex_) = false;
-  int port_ = 0;
+  const int port_;
   std::unique_ptr<Sessions> session_service_;
   std::unique_ptr<Points> point_service_;
   std::unique_ptr<Tickets> ticket_service_;

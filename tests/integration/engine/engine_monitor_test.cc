@@ -67,6 +67,7 @@ TEST_F(EngineMonitorTest, AStopFromCentralEndsTheChargeAndItsAnswerComesAfterThe
   EXPECT_EQ(log.Stats().starts_and_finals, 2);
 }
 
+// B90
 TEST_F(EngineMonitorTest, UnsettledFactsAreProducedAgainWithTheSameIdsAtALinkUp) {
   StartCharge();
   (void)Call(&engine_pb::EngineService::StubInterface::Unplug, {});
@@ -88,6 +89,7 @@ TEST_F(EngineMonitorTest, WhenCentralIsSilentOnAnOpenStreamTheMonitorDialsAgainA
   }));
 }
 
+// B50
 TEST_F(EngineMonitorTest, WhenTheMonitorDiesTheChargeEndsAndNoNewOneStartsUntilOneIsBack) {
   StartCharge();
   monitor.reset();
@@ -174,7 +176,8 @@ TEST_F(EngineMonitorTest, WithoutCentralARequestMadeAtThePointIsDeniedAtOnce) {
   }));
   engine_pb::RequestSessionRequest request;
   request.set_driver_id("driver_001");
-  EXPECT_FALSE(Call(&engine_pb::EngineService::StubInterface::RequestSession, request).ok());
+  const auto denied = Call(&engine_pb::EngineService::StubInterface::RequestSession, request);
+  EXPECT_EQ(DetailOf(denied.status()).reason, "CENTRAL_UNREACHABLE") << denied.status();
 }
 
 }  // namespace

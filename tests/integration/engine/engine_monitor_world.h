@@ -23,6 +23,7 @@
 #include "services/engine/adapters/simulated_meter.h"
 #include "services/monitor/adapters/monitor_host.h"
 #include "tests/integration/engine/fake_central.h"
+#include "tests/support/free_port.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 
@@ -103,7 +104,7 @@ class EngineMonitorTest : public ::testing::Test {
   EngineMonitorTest() {
     options.plug_in_delay = absl::Milliseconds(50);
     for (const TopicConfig& topic : Topics().All()) EXPECT_THAT(broker.CreateTopic(topic), IsOk());
-    StartEngine(0);
+    StartEngine(FreePort());  // One that it can come back to.
   }
 
   void StartEngine(int port) {

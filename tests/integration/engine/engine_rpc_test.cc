@@ -141,6 +141,7 @@ TEST_F(EngineRpcTest, AWatcherGetsTheSnapshotAMarkerAndThenChanges) {
   EXPECT_EQ(seen[2].changed().plug_state(), engine_pb::PLUG_STATE_PLUGGED_IN);
 }
 
+// B157
 TEST_F(EngineRpcTest, TheMonitorTellsHowItsLinkAndItsEngineAre) {
   Connect();
   auto monitor_channel = rpc::MakeChannel({.target = monitor->address(), .retried = {}});

@@ -68,7 +68,7 @@ TEST(AdminWithoutABrokerTest, EveryQuestionHasAnEnd) {
   EXPECT_FALSE(admin->PartitionCount("system_alerts", limit).ok());
   EXPECT_FALSE(admin->EnsureTopics(Topics().All(), limit).ok());
   EXPECT_FALSE(admin->QueryWatermarks({.topic = "system_alerts", .partition = 0}, limit).ok());
-  EXPECT_LT(absl::Now() - before, absl::Seconds(5));
+  EXPECT_LT(absl::Now() - before, absl::Minutes(1));
 }
 
 TEST(EmbeddedBrokerTest, ATakenPortIsSaidAndATopicIsMadeOnce) {

@@ -242,6 +242,7 @@ TEST_P(BackboneContractTest, ReadingFromTheEndSkipsThePast) {
   EXPECT_GE(handler_.received()[0].offset, 5);
 }
 
+// B112
 TEST_P(BackboneContractTest, WhatIsNotTakenIsOfferedAgainAndNothingOvertakesIt) {
   Store("cp_001", 5);
   std::atomic<int> refusals = 3;
@@ -326,6 +327,7 @@ TEST_P(BackboneContractTest, ABrokerThatGoesAndComesBackLosesNothing) {
   EXPECT_THAT(handler_.gaps(), IsEmpty());
 }
 
+// B122
 TEST_P(BackboneContractTest, AFullQueueRefusesAndTakesAgainWhenThereIsRoom) {
   if (!backbone_->CanGoDown()) GTEST_SKIP();
   publisher_ = backbone_->NewPublisher(10);

@@ -5,14 +5,9 @@
 
 #include <string>
 
-#include "kafka/embedded_broker.h"
+#include "tests/support/free_port.h"
 
 namespace ev {
-
-// A port on 127.0.0.1 on which nobody listens: for a broker that comes later.
-inline int FreePort() {
-  return (*kafka::EmbeddedBroker::Start())->port();
-}
 
 inline std::string Loopback(int port) {
   return absl::StrCat("127.0.0.1:", port);

@@ -198,6 +198,7 @@ TEST_F(ServerTest, ACallEndsAtItsDeadlineAndTheLateAnswerHarmsNobody) {
   EXPECT_FALSE(call->Finish(Ticket()));
 }
 
+// B162
 TEST_F(ServerTest, AUnaryCallWithoutADeadlineGetsTheServersOwn) {
   Start({.default_deadline = absl::Milliseconds(50)});
   grpc::ClientContext context;
@@ -286,6 +287,7 @@ TEST_F(ServerTest, AWatchOfHealthHearsEachChange) {
   EXPECT_TRUE(has({HealthCheckResponse::NOT_SERVING, HealthCheckResponse::SERVING, HealthCheckResponse::NOT_SERVING}));
 }
 
+// B181
 TEST_F(ServerTest, EverySeriesIsThereAtZeroAndCallsAreCountedByTheirCode) {
   Start();
   const auto count = [&](const std::string& series) { return HasSubstr(series); };
@@ -471,6 +473,7 @@ TEST_F(ServerTest, AnAnswerThatNeverComesCannotHoldUpTheEnd) {
 
 // What grpcurl does: asks by reflection for the files that hold a symbol. Field numbers as in
 // grpc/reflection/v1alpha/reflection.proto, which Debian packages no header for.
+// B161
 TEST_F(ServerTest, ReflectionDescribesTheServicesHealthIncluded) {
   Start();
   const auto* type = google::protobuf::DescriptorPool::generated_pool()->FindMessageTypeByName(
@@ -509,6 +512,7 @@ TEST_F(ServerTest, ReflectionDescribesTheServicesHealthIncluded) {
   }
 }
 
+// B176
 TEST_F(ServerTest, ATakenPortIsUnavailableAndNamed) {
   Start();
   const auto second = Server::Start({.port = server_->port()}, {}, registry_, readiness_, streams_);
@@ -516,12 +520,14 @@ TEST_F(ServerTest, ATakenPortIsUnavailableAndNamed) {
   EXPECT_THAT(GetTicket("now"), IsOk());
 }
 
+// B177
 TEST_F(ServerTest, AnAddressThatOthersReachWantsToBeCalledInsecure) {
   EXPECT_THAT(Server::Start({.listen = "0.0.0.0"}, {}, registry_, readiness_, streams_),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("0.0.0.0")));
   EXPECT_THAT(Server::Start({.listen = "0.0.0.0", .insecure = true}, {}, registry_, readiness_, streams_), IsOk());
 }
 
+// B160
 TEST_F(ServerTest, AMessageOverTheLimitIsRefused) {
   Start({.max_message_bytes = 1000});
   EXPECT_THAT(GetTicket(std::string(2000, 'x')), StatusIs(absl::StatusCode::kResourceExhausted));

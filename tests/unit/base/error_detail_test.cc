@@ -32,6 +32,7 @@ TEST(ErrorDetailTest, AStatusWithoutDetailHasAnEmptyOne) {
   EXPECT_EQ(DetailOf(WithReason(absl::OkStatus(), "NEVER")), ErrorDetail());
 }
 
+// B56
 TEST(BackoffTest, WaitsDoubleUpToTheLimitAndBeginAgainAfterASuccess) {
   Backoff backoff({.initial = absl::Milliseconds(100), .max = absl::Milliseconds(350), .multiplier = 2, .jitter = 0.5});
   EXPECT_EQ(backoff.Next(0), absl::Milliseconds(100));
@@ -42,6 +43,7 @@ TEST(BackoffTest, WaitsDoubleUpToTheLimitAndBeginAgainAfterASuccess) {
   EXPECT_EQ(backoff.Next(0), absl::Milliseconds(100));
 }
 
+// B56
 TEST(BackoffTest, ChanceTakesAwayAtMostTheJitter) {
   Backoff backoff({.initial = absl::Seconds(1), .max = absl::Seconds(1), .multiplier = 2, .jitter = 0.5});
   EXPECT_EQ(backoff.Next(0.5), absl::Milliseconds(750));

@@ -450,7 +450,6 @@ TEST_F(ShardCommandsTest, AnOperatorsStopOfThePointCancelsItsGrant) {
   EXPECT_EQ(Said<CancelGrant>()[0].session, session.id);
 }
 
-// B122
 TEST_F(ShardCommandsTest, CommandsThatAreNeverAnsweredAreForgotten) {
   Online();
   // Denied by a beat, so that its own answer never comes.

@@ -369,7 +369,6 @@ TEST_F(ShardLinksTest, AJournalThatIsNewIsWrittenDown) {
   EXPECT_EQ(Point().record.journal_id, "another");
 }
 
-// B56
 TEST_F(ShardLinksTest, CentralBeatsDownEachOpenLinkOnceASecond) {
   Online();
   Advance(absl::Seconds(5));

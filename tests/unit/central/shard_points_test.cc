@@ -63,7 +63,6 @@ TEST_F(ShardPointsTest, APriceThatChangesIsSentToThePointAndCountsForLaterCharge
   EXPECT_EQ(Said<PrepareSession>().at(0).grant.price.micros_per_kwh, 1'000'000);
 }
 
-// B74
 TEST_F(ShardPointsTest, ALaterConfigurationDoesNotRaiseTheMarkPastAGrantOnItsWay) {
   Online();
   Start();
@@ -286,9 +285,22 @@ TEST_F(ShardPointsTest, ADriverChargesAtSeveralPointsAtOnce) {
 TEST_F(ShardPointsTest, ANewPointChangesNothingForTheRest) {
   Online();
   const Session session = Charging();
-  Online(CpId("cp_002"));
-  EXPECT_EQ(Get(session.id).state, SessionState::kCharging);
+  const PointView before = Point();
+  const CpId other("cp_002");
+  const auto expect_news_of_the_other_only = [&] {
+    EXPECT_FALSE(Said<PointChanged>().empty());
+    for (const PointChanged& change : Said<PointChanged>()) EXPECT_EQ(change.point.record.id, other);
+    EXPECT_TRUE(Said<SessionChanged>().empty());
+    for (const LinkMessage& message : Said<LinkMessage>()) EXPECT_EQ(message.cp, other);
+  };
+  Connect(other);
+  expect_news_of_the_other_only();
+  Beat(Idle(0, other), other);
+  expect_news_of_the_other_only();
+  ASSERT_EQ(StateOf(other), PointState::kAvailable);
+  EXPECT_EQ(Get(session.id), session);
   EXPECT_EQ(StateOf(), PointState::kCharging);
+  EXPECT_EQ(Point().record, before.record);
 }
 
 }  // namespace

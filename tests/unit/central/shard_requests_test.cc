@@ -151,6 +151,50 @@ TEST_F(ShardRequestsTest, ARequestMadeAtThePointIsDecidedLikeAnyOther) {
   EXPECT_EQ(DenialOf(Start({.driver = DriverId("b"), .cp = kCp, .manual = true})), DenialReason::kPointBusy);
 }
 
+// B4
+TEST_F(ShardRequestsTest, ARequestMadeAtThePointIsDeniedForTheSameReasons) {
+  const auto online = [&](const char* id) {
+    Online(CpId(id));
+    return CpId(id);
+  };
+  const CpId unknown("unknown");
+  const CpId disconnected("disconnected");
+  Create(disconnected);
+  const CpId stopped = online("stopped");
+  SetCause(stopped);
+  const CpId busy = online("busy");
+  Charging(kDriver, busy);
+  const CpId faulted = online("faulted");
+  EngineReport report = Idle(0, faulted);
+  report.health = EngineHealth::kFaulted;
+  Beat(report, faulted);
+  const CpId full = online("full");
+  report = Idle(0, full);
+  report.journal_room = 1;
+  Beat(report, full);
+  const CpId not_ready = online("not_ready");
+  Start(kDriver, not_ready);
+  Answer(TheCommand(), Verdict::kDenied, 0, DenialReason::kMonitorMissing, not_ready);
+  const CpId available = online("available");
+
+  const auto denial = [&](const CpId& cp, bool is_manual) {
+    return DenialOf(Start({.driver = kDriver,
+                           .cp = cp,
+                           .waited = cp == available ? absl::Seconds(11) : absl::ZeroDuration(),
+                           .manual = is_manual}));
+  };
+  const std::pair<CpId, DenialReason> cases[] = {
+      {unknown, DenialReason::kPointUnknown},    {disconnected, DenialReason::kPointDisconnected},
+      {stopped, DenialReason::kPointStopped},    {busy, DenialReason::kPointBusy},
+      {faulted, DenialReason::kPointFaulted},    {full, DenialReason::kJournalFull},
+      {not_ready, DenialReason::kPointNotReady}, {available, DenialReason::kRequestExpired},
+  };
+  for (const auto& [cp, reason] : cases) {
+    EXPECT_EQ(denial(cp, false), reason) << cp;
+    EXPECT_EQ(denial(cp, true), reason) << cp;
+  }
+}
+
 // B2 B19
 TEST_F(ShardRequestsTest, TheGrantCarriesCentralsPriceOfThatMoment) {
   Create(kCp, Price{.micros_per_kwh = 420'000, .currency = "EUR"});

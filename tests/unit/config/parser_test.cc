@@ -280,6 +280,7 @@ TEST(ServiceOptionsTest, TheDataDirectoryIsTheUsersUnlessNamed) {
   ::unsetenv("XDG_STATE_HOME");
 }
 
+// B177
 TEST(ServiceOptionsTest, AnAddressThatOthersReachWantsToBeCalledInsecure) {
   const auto run = [](std::vector<const char*> argv, ServiceOptions& options) {
     Parser parser({.name = "ev-test", .version = "1", .summary = "", .examples = {}});

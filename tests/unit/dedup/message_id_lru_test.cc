@@ -39,6 +39,7 @@ TEST(MessageIdLruTest, CheckAndInsertTellsARepeat) {
   EXPECT_TRUE(lru.CheckAndInsert(Id(7)));
 }
 
+// B114
 TEST(MessageIdLruTest, TheWindowIsKeptWhereverTheIdStandsInItsGeneration) {
   constexpr std::size_t kWindow = 8;
   for (std::uint64_t before = 0; before < 3 * kWindow; ++before) {
@@ -123,6 +124,7 @@ TEST(MessageIdLruTest, TheAllZeroIdIsAnIdLikeAnyOther) {
 }
 
 // Against a model that keeps for each id the number of distinct insertions since its last use.
+// B114
 TEST(MessageIdLruTest, NoIdWithinTheWindowIsEverMissedAndNoUnknownIdIsEverFound) {
   constexpr std::size_t kWindow = 32;
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {

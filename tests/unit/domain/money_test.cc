@@ -4,7 +4,10 @@
 
 #include <cstdint>
 #include <random>
+#include <type_traits>
 
+#include "domain/fact.h"
+#include "domain/session.h"
 #include "tests/support/status_matchers.h"
 
 namespace ev {
@@ -21,6 +24,19 @@ TEST(MoneyTest, AnAmountIsRoundedHalfUpOnce) {
   EXPECT_EQ(AmountMicros(5, 500'000), 3);  // 2.5: half up, not to even
   EXPECT_EQ(AmountMicros(0, 350'000), 0);
   EXPECT_EQ(AmountMicros(1'234'567, 350'000), 432'098);  // 432098.45
+}
+
+template <typename... T>
+constexpr bool kAre64Bits = (std::is_same_v<T, std::int64_t> && ...);
+
+// B124
+TEST(MoneyTest, WhatIsBilledIs64BitsWide) {
+  static_assert(kAre64Bits<decltype(Ticket::amount_micros), decltype(Ticket::energy_mwh)>);
+  static_assert(kAre64Bits<decltype(Session::amount_micros), decltype(Session::energy_mwh),
+                           decltype(Session::register_start_mwh)>);
+  static_assert(kAre64Bits<decltype(Fact::amount_micros), decltype(Fact::energy_mwh), decltype(Fact::register_mwh)>);
+  static_assert(kAre64Bits<decltype(EnergyTarget::energy_mwh), decltype(AmountTarget::amount_micros)>);
+  static_assert(kAre64Bits<decltype(Price::micros_per_kwh), decltype(AmountMicros(1, 1))>);
 }
 
 // B124

@@ -274,6 +274,7 @@ TEST_F(DriversTest, ABadRequestIsAnswered) {
   EXPECT_THAT(std::get<std::string>(concluded[0].conclusion), HasSubstr("is negative"));
 }
 
+// B122
 TEST_F(DriversTest, CallsAndDriversAreBounded) {
   Drivers small(DriversConfig{.max_drivers = 1, .max_calls = 1}, ids_);
   EV_EXPECT_OK(small.Start(Now(), {.driver = kDriver, .cp = kPoint}, out_));
@@ -441,6 +442,7 @@ TEST_F(DriversTest, AStopFindsTheOnlyOpenSession) {
   EXPECT_EQ(sent[0].driver, kDriver);
 }
 
+// B134
 TEST_F(DriversTest, AStopWithSeveralOpenSessionsNamesThem) {
   Connect();
   News(Session(1, SessionState::kCharging, 1));

@@ -62,6 +62,10 @@ class StubbornLog final : public journal::FactLog {
     hangs = on;
     wake.SignalAll();
   }
+  int Writes() {
+    MutexLock lock(mutex);
+    return writes;
+  }
   void SetFailing() {
     MutexLock lock(mutex);
     fails = true;
@@ -140,10 +144,7 @@ TEST_F(EngineHostTest, AnAnswerLeavesOnlyWhenTheMarkIsKept) {
                 EXPECT_EQ(log.Load()->mark, GrantNumber(1));
                 answered.Notify();
               });
-  EXPECT_TRUE(Eventually(kLimit, [&] {
-    MutexLock lock(log.mutex);
-    return log.writes > 1;
-  }));
+  EXPECT_TRUE(Eventually(kLimit, [&] { return log.Writes() > 1; }));
   EXPECT_FALSE(answered.HasBeenNotified());
   log.SetHanging(false);
   EXPECT_TRUE(answered.WaitForNotificationWithTimeout(kLimit));
@@ -151,8 +152,10 @@ TEST_F(EngineHostTest, AnAnswerLeavesOnlyWhenTheMarkIsKept) {
 
 TEST_F(EngineHostTest, TheContactorClosesOnlyAfterTheStartIsKept) {
   (void)Do([order = Order()](Engine& core, Moment now) { return core.Prepare(order, now); });
+  const int writes = log.Writes();
   log.SetHanging(true);
   host->Apply([](Engine& core, Moment now) { core.PlugIn(now); });
+  ASSERT_TRUE(Eventually(kLimit, [&] { return log.Writes() > writes; }));  // It hangs.
   EXPECT_EQ(host->GetStatus().report.occupation->phase, Phase::kCharging);
   EXPECT_EQ(meter.closings, 0);
   log.SetHanging(false);

@@ -16,6 +16,7 @@ class EngineTest : public ::testing::Test, protected EngineWorld {};
 
 // ---- A charge.
 
+// B10
 TEST_F(EngineTest, AChargeHasAStartASampleEachSecondAndAFinalWithTheMetersFigures) {
   const Grant grant = StartCharge();
   Advance(absl::Milliseconds(5500));
@@ -53,9 +54,13 @@ TEST_F(EngineTest, EnergyFlowsOnlyAfterPlugIn) {
   Advance(absl::Seconds(10));
   EXPECT_EQ(report().occupation->phase, Phase::kGranted);
   EXPECT_THAT(facts, IsEmpty());
+  EXPECT_FALSE(contactor_limit.has_value());
+  EXPECT_FALSE(charging());
+  EXPECT_EQ(register_mwh, 5'000'000);
   PlugIn();
   EXPECT_EQ(report().occupation->phase, Phase::kCharging);
   EXPECT_TRUE(charging());
+  EXPECT_TRUE(contactor_limit.has_value());
 }
 
 TEST_F(EngineTest, TheContactorClosesOnlyWhenTheStartIsDurable) {
@@ -79,6 +84,7 @@ TEST_F(EngineTest, AChargeThatEndsBeforeItsStartIsDurableNeverClosesTheContactor
   EXPECT_FALSE(contactor_limit.has_value());
 }
 
+// B11
 TEST_F(EngineTest, UnpluggingEndsTheCharge) {
   (void)StartCharge();
   Advance(absl::Seconds(2));
@@ -88,6 +94,7 @@ TEST_F(EngineTest, UnpluggingEndsTheCharge) {
   EXPECT_FALSE(report().occupation.has_value());
 }
 
+// B11 B12
 TEST_F(EngineTest, AnEnergyTargetIsReachedToTheLastMwhAndNeverExceeded) {
   (void)StartCharge(EnergyTarget{.energy_mwh = 2345});
   Advance(absl::Seconds(10));
@@ -96,6 +103,7 @@ TEST_F(EngineTest, AnEnergyTargetIsReachedToTheLastMwhAndNeverExceeded) {
   EXPECT_EQ(register_mwh, 5'002'345);
 }
 
+// B11 B13
 TEST_F(EngineTest, AMoneyTargetIsNeverExceeded) {
   (void)StartCharge(AmountTarget{.amount_micros = 1000});
   Advance(absl::Seconds(10));
@@ -105,7 +113,7 @@ TEST_F(EngineTest, AMoneyTargetIsNeverExceeded) {
   EXPECT_GT(AmountMicros(final.energy_mwh + 1, 350'000), 1000);
 }
 
-// B14
+// B11 B14
 TEST_F(EngineTest, ATimeTargetEndsTheCharge) {
   (void)StartCharge(DurationTarget{.duration = absl::Seconds(4)});
   Advance(absl::Seconds(10));
@@ -113,6 +121,7 @@ TEST_F(EngineTest, ATimeTargetEndsTheCharge) {
   EXPECT_EQ(LastFinal().energy_mwh, 4000);
 }
 
+// B11
 TEST_F(EngineTest, AFullVehicleEndsTheCharge) {
   vehicle_full_at = 5'003'000;
   (void)StartCharge();
@@ -137,6 +146,7 @@ TEST_F(EngineTest, AWallClockThatGoesBackDoesNotEndAChargeBeforeItsStart) {
 
 // ---- Grants and their numbers.
 
+// B74
 TEST_F(EngineTest, ANumberThatIsNotNewerIsRefused) {
   NewLink();
   const Grant old = MakeGrant();
@@ -185,6 +195,7 @@ TEST_F(EngineTest, AGrantOfAnotherPointIsDeniedAndDoesNotRaiseTheMark) {
   EXPECT_EQ(report().mark, GrantNumber());
 }
 
+// B9
 TEST_F(EngineTest, AnUnusedGrantIsReleasedAfterItsTimeToLive) {
   NewLink();
   (void)Prepare(MakeGrant(), absl::Seconds(30));
@@ -197,6 +208,7 @@ TEST_F(EngineTest, AnUnusedGrantIsReleasedAfterItsTimeToLive) {
   EXPECT_THAT(facts, IsEmpty());
 }
 
+// B66 B74
 TEST_F(EngineTest, AMarkOutlivesARestart) {
   NewLink();
   const Grant grant = MakeGrant();
@@ -228,6 +240,7 @@ TEST_F(EngineTest, ACancelOfAGrantNeverSeenRaisesTheMarkSoThatItIsRefusedLater) 
   EXPECT_EQ(Prepare(grant).denial, DenialReason::kGrantOutdated);
 }
 
+// B76
 TEST_F(EngineTest, ACancelNeverStopsARunningSession) {
   const Grant grant = StartCharge();
   EXPECT_EQ(Cancel(grant).verdict, Verdict::kRunning);
@@ -250,6 +263,7 @@ TEST_F(EngineTest, ACancelOfANewerNumberLeavesTheRunningSessionAlone) {
   EXPECT_EQ(report().mark, newer.number);
 }
 
+// B78
 TEST_F(EngineTest, AStopBeforePlugInIsACancel) {
   NewLink();
   const Grant grant = MakeGrant();
@@ -329,6 +343,20 @@ TEST_F(EngineTest, AVehiclePluggedInBeforeCentralIsHeardWaitsAndStartsByItself) 
   EXPECT_EQ(facts.front().session, grant.session);
 }
 
+// B22
+TEST_F(EngineTest, CentralCountsAsHeardForThreeSeconds) {
+  for (const absl::Duration silence : {absl::Milliseconds(2900), absl::Milliseconds(3100)}) {
+    NewLink();
+    (void)Prepare(MakeGrant());
+    central_speaks = false;  // The Monitor is there all the time.
+    Advance(silence);
+    PlugIn();
+    EXPECT_EQ(charging(), silence < absl::Seconds(3)) << silence;
+    Unplug();
+  }
+}
+
+// B22
 TEST_F(EngineTest, AVehiclePluggedInBeforeTheNewLinksConfigurationWaitsForIt) {
   NewLink();
   (void)Prepare(MakeGrant());
@@ -368,6 +396,7 @@ TEST_F(EngineTest, AVehicleThatWaitsLongerThanTheGrantLivesGetsNothing) {
   EXPECT_THAT(facts, IsEmpty());
 }
 
+// B56
 TEST_F(EngineTest, ARunningChargeGoesOnWithoutCentral) {
   (void)StartCharge();
   central_speaks = false;
@@ -375,6 +404,7 @@ TEST_F(EngineTest, ARunningChargeGoesOnWithoutCentral) {
   EXPECT_TRUE(charging());
 }
 
+// B56
 TEST_F(EngineTest, ItSaysOnceThatCentralCannotBeReachedAndOnceThatItIsBack) {
   NewLink();
   notes.clear();
@@ -387,6 +417,7 @@ TEST_F(EngineTest, ItSaysOnceThatCentralCannotBeReachedAndOnceThatItIsBack) {
   EXPECT_THAT(notes, ElementsAre("Central is heard"));
 }
 
+// B11
 TEST_F(EngineTest, ACauseOfBeingOutOfServiceEndsTheChargeAndRefusesNewOnes) {
   (void)StartCharge();
   Configure({{.cause = Cause::kOperator, .who = "op", .reason = "", .since = now.utc}});
@@ -437,6 +468,7 @@ TEST_F(EngineTest, TheJournalsPointIsRememberedOverARestart) {
 
 // ---- The Monitor's silence.
 
+// B11 B50
 TEST_F(EngineTest, ASilentMonitorEndsTheChargeWithinThreeSecondsAndItsResultIsKept) {
   const Grant grant = StartCharge();
   monitor_speaks = false;
@@ -448,6 +480,7 @@ TEST_F(EngineTest, ASilentMonitorEndsTheChargeWithinThreeSecondsAndItsResultIsKe
               ElementsAre(Unsettled{.session = grant.session, .number = grant.number, .start = true, .final = true}));
 }
 
+// B50
 TEST_F(EngineTest, WithoutAMonitorThereIsNoChargeNotEvenAManualOne) {
   EXPECT_EQ(Prepare(MakeGrant()).denial, DenialReason::kMonitorMissing);
   NewLink();
@@ -512,6 +545,7 @@ TEST_F(EngineTest, APauseDoesNotBringALostMonitorBack) {
 
 // ---- Faults.
 
+// B11 B54
 TEST_F(EngineTest, AFaultEndsTheChargeAtOnceAndThePointIsAvailableAgainWhenItIsCleared) {
   (void)StartCharge();
   Advance(absl::Seconds(1));
@@ -622,6 +656,7 @@ TEST_F(EngineTest, AnEngineThatIsStoppedEndsItsChargeAndStartsNoOther) {
   EXPECT_EQ(Prepare(MakeGrant()).denial, DenialReason::kPointNotReady);
 }
 
+// B51 B66
 TEST_F(EngineTest, ASessionThatWasCutOffIsClosedWithTheMetersFiguresAndNotResumed) {
   const Grant grant = StartCharge();
   Advance(absl::Milliseconds(2500));
@@ -729,6 +764,7 @@ TEST_F(EngineRequestTest, ARequestIsDeniedAtOnceWhenCentralIsNotHeard) {
   EXPECT_EQ(results.at(0).answer.denial, DenialReason::kCentralUnreachable);
 }
 
+// B122
 TEST_F(EngineRequestTest, WaitingRequestsAreBounded) {
   NewLink();
   for (int i = 0; i < 20; ++i) Ask(i, "");

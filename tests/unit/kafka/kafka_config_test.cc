@@ -20,6 +20,7 @@ absl::Status Check(const std::string& name, const std::string& value) {
   return ValidateKafkaConfig({.extra = {{name, value}}});
 }
 
+// B172
 TEST(KafkaConfigTest, AnySettingOfLibrdkafkaPassesThrough) {
   EV_EXPECT_OK(Check("linger.ms", "20"));
   EV_EXPECT_OK(Check("sasl.password", "x"));
@@ -69,6 +70,7 @@ TEST(KafkaConfigTest, AClientIdIsAtMost49CharactersLong) {
   EXPECT_THAT(ValidateKafkaConfig({.client_id = ""}), StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
+// B172
 TEST(KafkaConfigTest, ASettingIsTypedAsKeyEqualsValue) {
   EXPECT_EQ(*ParseSetting("sasl.password=a=b c"), Setting("sasl.password", "a=b c"));
   EXPECT_EQ(*ParseSetting("ssl.ca.location="), Setting("ssl.ca.location", ""));
@@ -77,6 +79,7 @@ TEST(KafkaConfigTest, ASettingIsTypedAsKeyEqualsValue) {
   EXPECT_THAT(ParseSetting("hunter2"), StatusIs(absl::StatusCode::kInvalidArgument, Not(HasSubstr("hunter2"))));
 }
 
+// B172
 TEST(KafkaConfigTest, SecretsAreNeverShown) {
   for (const char* name : {"sasl.password", "ssl.key.password", "ssl.keystore.password", "ssl.key.pem", "SASL.Password",
                            "sasl.oauthbearer.client.secret", "sasl.oauthbearer.config"}) {

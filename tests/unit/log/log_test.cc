@@ -41,6 +41,7 @@ class LogTest : public testing::Test {
   }
 };
 
+// B178
 TEST_F(LogTest, ATextLineHoldsTimeLevelMessageAndFields) {
   const std::string line = Stderr({}, [] {
     Info("link accepted", {{"cp_id", CpId("cp_001")},
@@ -62,6 +63,7 @@ TEST_F(LogTest, AValueCannotForgeALineOrAField) {
   EXPECT_THAT(line, EndsWith("odd text=\"a\\nb=c \\033[31m\\\"x\" empty=\"\"\n"));
 }
 
+// B178
 TEST_F(LogTest, AJsonLineIsOneObjectWithTypedFields) {
   const std::string line = Stderr({.service = "ev-central", .format = Format::kJson}, [] {
     Error("disk full", {{"free_bytes", 0}, {"path", "/x\xff\n"}, {"ok", false}, {"message", "not this"}});

@@ -21,6 +21,7 @@ using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
 using ::testing::Not;
 
+// B181
 TEST(RegistryTest, ASeriesIsThereAtZeroBeforeItCountsAnything) {
   Registry registry("ev-test", "1.2.3");
   registry.AddCounter("ev_messages_total", "Messages.", {{"topic", "a"}, {"result", "applied"}});
@@ -88,6 +89,7 @@ TEST(RegistryTest, TheTextIsWellFormed) {
   EXPECT_THAT(families, testing::IsSupersetOf({"ev_a_total", "ev_b_seconds", "ev_ready", "ev_condition"}));
 }
 
+// B181
 TEST(ReadinessTest, TheWorstConditionDecidesAndEachGivesItsReason) {
   Registry registry("ev-test", "1");
   Readiness readiness(registry, {"kafka", "store"});
@@ -141,6 +143,7 @@ class HttpServerTest : public testing::Test {
   std::unique_ptr<HttpServer> server_ = *HttpServer::Start({}, registry_, readiness_);
 };
 
+// B181
 TEST_F(HttpServerTest, ReadyzAnswersWithTheReason) {
   auto response = Get("/readyz");
   ASSERT_TRUE(response);
@@ -154,6 +157,7 @@ TEST_F(HttpServerTest, ReadyzAnswersWithTheReason) {
   EXPECT_EQ(response->body, "degraded\nkafka: cannot reach localhost:9092\n");
 }
 
+// B181
 TEST_F(HttpServerTest, LivezAndMetricsAnswerAndOtherPathsDoNot) {
   EXPECT_EQ(Get("/livez")->status, 200);
   const auto metrics = Get("/metrics");

@@ -167,6 +167,7 @@ TEST_F(MonitorTest, ACentralThatAcceptsButNeverWelcomesIsSilentToo) {
   EXPECT_THAT(Seen<Dial>(), SizeIs(2));
 }
 
+// B56
 TEST_F(MonitorTest, AttemptsGetRarerAndAreSaidOnce) {
   Advance(absl::Milliseconds(100));
   std::vector<absl::Duration> waits;
@@ -189,6 +190,35 @@ TEST_F(MonitorTest, AttemptsGetRarerAndAreSaidOnce) {
   effects.clear();
   Advance(absl::Milliseconds(300));
   EXPECT_THAT(Seen<Dial>(), SizeIs(1)) << "after a success the first wait is short again";
+}
+
+// How long a Monitor waits before each new attempt while Central refuses it.
+std::vector<absl::Duration> WaitsOf(std::uint64_t seed) {
+  Moment now{.utc = absl::FromUnixSeconds(1'750'000'000), .monotonic = absl::Hours(2)};
+  Monitor core(MonitorOptions{.cp = CpId("cp_001")}, now, seed);
+  std::vector<absl::Duration> waits;
+  absl::Duration closed = now.monotonic;
+  while (waits.size() < 8) {
+    now.monotonic += absl::Milliseconds(10);
+    core.Tick(now);
+    for (const Effect& effect : core.TakeEffects()) {
+      const auto* dial = std::get_if<Dial>(&effect);
+      if (dial == nullptr) continue;
+      waits.push_back(now.monotonic - std::exchange(closed, now.monotonic));
+      core.LinkClosed(dial->link, absl::UnavailableError("nobody there"), now);
+    }
+  }
+  return waits;
+}
+
+// B56
+TEST(MonitorPausesTest, MonitorsThatLoseTheirCentralTogetherDoNotComeBackTogether) {
+  const std::vector<absl::Duration> one = WaitsOf(1);
+  const std::vector<absl::Duration> other = WaitsOf(2);
+  EXPECT_EQ(one, WaitsOf(1)) << "a seed replays";
+  int same = 0;
+  for (std::size_t i = 1; i < one.size(); ++i) same += one[i] == other[i] ? 1 : 0;
+  EXPECT_LE(same, 2);
 }
 
 TEST_F(MonitorTest, TheLateCloseOfAnOldLinkLeavesTheNewOneAlone) {
@@ -439,6 +469,7 @@ TEST_F(MonitorTest, AnOldLinksCommandsAreNeitherSentNorAnsweredOnTheNewOne) {
   EXPECT_THAT(Seen<Forward>(), IsEmpty());
 }
 
+// B122
 TEST_F(MonitorTest, WaitingCommandsAreBounded) {
   Connect();
   for (int i = 1; i <= 70; ++i) Order(MakeCommand(i));

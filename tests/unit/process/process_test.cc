@@ -143,6 +143,7 @@ TEST(DataDirTest, TheDefaultFollowsTheStateDirectoryOfTheUser) {
   if (!home.empty()) ::setenv("HOME", home.c_str(), 1);
 }
 
+// B176
 TEST(ListenTest, OnlyADefaultPortThatIsTakenMoves) {
   const auto taken_but_for_zero = [](int port) -> absl::StatusOr<int> {
     if (port == 0) return 40000;
@@ -153,6 +154,7 @@ TEST(ListenTest, OnlyADefaultPortThatIsTakenMoves) {
   EXPECT_THAT(ListenOrMove(2, true, taken_but_for_zero), StatusIs(absl::StatusCode::kInternal));
 }
 
+// B177
 TEST(ListenTest, LoopbackIsWhatOnlyThisMachineReaches) {
   for (const char* address : {"127.0.0.1", "127.8.9.1", "::1", "localhost", "LOCALHOST"}) {
     EXPECT_TRUE(IsLoopback(address)) << address;

@@ -72,6 +72,7 @@ TEST(WriteQueueTest, TheEndComesOnce) {
   EXPECT_THAT(queue.status(), IsOk());
 }
 
+// B122
 TEST(WriteQueueTest, AReaderThatIsTooSlowIsEndedWithTheReason) {
   Queue queue(2);
   Push(queue, "under way");

@@ -70,6 +70,7 @@ class SqliteFileTest : public ::testing::Test {
 
 // Refusals.
 
+// B175
 TEST_F(SqliteFileTest, AFileThatIsNoDatabaseIsRefusedAndLeftAlone) {
   WriteFile(path_, std::string(5000, 'x'));
   ExpectRefused(StatusCode::kFailedPrecondition, "move it away");
@@ -77,11 +78,13 @@ TEST_F(SqliteFileTest, AFileThatIsNoDatabaseIsRefusedAndLeftAlone) {
   ExpectRefused(StatusCode::kFailedPrecondition, "move it away");
 }
 
+// B175
 TEST_F(SqliteFileTest, AnotherProgramsDatabaseIsRefusedAndLeftAlone) {
   Sql(path_, "CREATE TABLE theirs(x); INSERT INTO theirs VALUES (1)");
   ExpectRefused(StatusCode::kFailedPrecondition, "another program's database");
 }
 
+// B175
 TEST_F(SqliteFileTest, ATruncatedFileIsRefusedAndLeftAlone) {
   MakeStore();
   const auto size = std::filesystem::file_size(path_);
@@ -168,6 +171,7 @@ TEST_F(SqliteFileTest, TheMarksOfTheFileAreWritten) {
 
 // One owner.
 
+// B175
 TEST_F(SqliteFileTest, ASecondStoreOnTheSameFileIsRefusedByProcessId) {
   auto store = Open();
   EV_ASSERT_OK(store);
@@ -177,6 +181,7 @@ TEST_F(SqliteFileTest, ASecondStoreOnTheSameFileIsRefusedByProcessId) {
   EV_EXPECT_OK(Open());
 }
 
+// B175
 TEST_F(SqliteFileTest, ASecondProcessOnTheSameFileIsRefusedAndADeadOneIsNot) {
   Child child([&](int out) {
     auto store = Open();

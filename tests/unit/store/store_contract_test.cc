@@ -200,6 +200,7 @@ TEST_P(StoreTest, TheFirstAdvanceOfAPartitionSaysWhereReadingBegan) {
   EXPECT_THAT(RestartAndTake()[0].offsets, ElementsAre(Offset{"data", 0, 510}));
 }
 
+// B99 B111
 TEST_P(StoreTest, AnAdvanceFromAnotherOffsetThanTheStoredOneIsRefused) {
   EV_ASSERT_OK(CommitOffset(0, 10));
   for (const std::int64_t base : {0, 9, 11}) {
@@ -209,6 +210,7 @@ TEST_P(StoreTest, AnAdvanceFromAnotherOffsetThanTheStoredOneIsRefused) {
   EXPECT_THAT(Take()[0].offsets, ElementsAre(Offset{"data", 0, 20}));
 }
 
+// B99 B111
 TEST_P(StoreTest, WhatCameWithARefusedOffsetIsNotWritten) {
   EV_ASSERT_OK(CommitOffset(0, 10));
   ShardBatch batch = Batch();

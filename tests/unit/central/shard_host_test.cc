@@ -1,0 +1,123 @@
+// The host of the shards with its store and its outbox.
+
+#include "services/central/adapters/shard_host.h"
+
+#include <gmock/gmock.h>
+
+#include <string>
+#include <vector>
+
+#include "absl/synchronization/notification.h"
+#include "events/inmemory/inmemory_log.h"
+#include "events/inmemory/inmemory_subscriber.h"
+#include "tests/unit/central/fact_ingest_world.h"
+
+namespace ev::central {
+namespace {
+
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+class ShardHostTest : public ::testing::Test {
+ protected:
+  void Start() {
+    world_.Seed(session_);
+    parts_ = std::make_unique<Parts>(world_, log_);
+    parts_->host->OnFailure([this](const absl::Status&) { failed_.Notify(); });
+    parts_->host->Start();
+  }
+  // A request for the session's charging point, which nobody has heard. Returns whether it was answered.
+  bool IsDenied() {
+    absl::Notification denied;
+    const CallId call = parts_->host->Await([&](const CallResult& result) {
+      EXPECT_TRUE(std::holds_alternative<Failure>(result));
+      denied.Notify();
+    });
+    EV_EXPECT_OK(parts_->host->Apply(shard_, [&](Shard& shard, const Moment& now, Effects& out) {
+      shard.StartSession(now, {.call = call, .driver = session_.driver, .cp = session_.cp}, out);
+    }));
+    if (denied.WaitForNotificationWithTimeout(kPatience)) return true;
+    parts_->host->Forget(call);
+    return false;
+  }
+  void Deliver(const Fact& fact, std::int64_t offset) {
+    const IncomingFact in{.fact = &fact, .error = {}, .offset = offset, .key = fact.cp.value(), .body = "body"};
+    EV_EXPECT_OK(parts_->host->Apply(shard_, [&](Shard& shard, const Moment& now, Effects& out) {
+      shard.ApplyFacts(now, {.topic = "t", .partition = shard_, .base = offset, .next = offset + 1, .facts = {&in, 1}},
+                       out);
+    }));
+  }
+  std::vector<std::string> OutboxIds() {
+    std::vector<std::string> ids;
+    const auto rows = world_.store.ReadOutbox(0, 100);
+    for (const auto& row : *rows) ids.push_back(row.record.id);
+    return ids;
+  }
+  void EmptyTheOutbox() {
+    std::vector<std::int64_t> positions;
+    const auto rows = world_.store.ReadOutbox(0, 100);
+    for (const auto& row : *rows) positions.push_back(row.position);
+    EV_ASSERT_OK(world_.store.DeleteOutbox(positions));
+  }
+  std::string Metrics() { return parts_->registry.RenderText(); }
+
+  using Parts = IngestWorld<InMemorySubscriber>::Parts;
+  InMemoryLog log_;
+  IngestWorld<InMemorySubscriber> world_;
+  const Session session_ = GrantedSession();
+  const int shard_ = world_.ShardOf(session_.cp);
+  absl::Notification failed_;
+  std::unique_ptr<Parts> parts_;
+};
+
+// B103 B122
+TEST_F(ShardHostTest, AtTheOutboxsBoundDenialsAreDroppedAndCountedUntilThereIsRoomAgain) {
+  world_.host_options.outbox_bound = 2;
+  Start();
+  EXPECT_THAT(Metrics(), HasSubstr("ev_outbox_rows_bound 2\n"));
+  ASSERT_TRUE(IsDenied());
+  ASSERT_TRUE(IsDenied());
+  EXPECT_THAT(OutboxIds(), SizeIs(2));
+  EXPECT_THAT(Metrics(), HasSubstr("ev_denials_dropped_total 0\n"));
+  ASSERT_TRUE(IsDenied()) << "the caller has its answer all the same";
+  EXPECT_THAT(OutboxIds(), SizeIs(2));
+  EXPECT_THAT(Metrics(), HasSubstr("ev_denials_dropped_total 1\n"));
+
+  // Of a session the newest transition is kept, in place of the one before; its ticket is there to be read.
+  const std::string row = "session/" + session_.id.value();
+  Deliver(MakeFact(FactKind::kStart, session_, 0, 0), 0);
+  ASSERT_TRUE(Eventually(kPatience, [&] { return OutboxIds().size() == 3; }));
+  Deliver(MakeFact(FactKind::kFinal, session_, 1, 1'000'000), 1);
+  ASSERT_TRUE(world_.IsBooked(session_));
+  EXPECT_THAT(OutboxIds(), SizeIs(3));
+  EXPECT_EQ(OutboxIds().back(), row);
+
+  EmptyTheOutbox();
+  ASSERT_TRUE(IsDenied()) << "the last to be dropped: nobody has looked since";
+  Deliver({}, 2);  // A dead letter.
+  ASSERT_TRUE(Eventually(kPatience, [&] { return OutboxIds().size() == 1; }));
+  ASSERT_TRUE(IsDenied());
+  EXPECT_THAT(OutboxIds(), Contains(HasSubstr("denial/")));
+}
+
+// B100 B110
+TEST_F(ShardHostTest, ACommitThatFailsEndsTheHostAndAnswersNobody) {
+  Start();
+  world_.store.FailNextCommit(/*written=*/false);
+  absl::Notification answered;
+  const CallId call = parts_->host->Await([&](const CallResult&) { answered.Notify(); });
+  EV_ASSERT_OK(parts_->host->Apply(shard_, [&](Shard& shard, const Moment& now, Effects& out) {
+    shard.StartSession(now, {.call = call, .driver = session_.driver, .cp = session_.cp}, out);
+  }));
+  ASSERT_TRUE(failed_.WaitForNotificationWithTimeout(kPatience));
+  EXPECT_FALSE(answered.HasBeenNotified());
+  EXPECT_THAT(OutboxIds(), IsEmpty());
+  EXPECT_THAT(parts_->host->Apply(shard_, [](Shard&, const Moment&, Effects&) {}),
+              StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(Metrics(), HasSubstr("ev_commit_failures_total 1\n"));
+}
+
+}  // namespace
+}  // namespace ev::central
