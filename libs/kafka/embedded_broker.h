@@ -22,7 +22,8 @@ namespace ev::kafka {
 // the topics; a topic that is merely asked for may appear with 4 partitions. Do not measure its speed. Thread-safe.
 class EmbeddedBroker {
  public:
-  // Port 0 takes a free one. Unavailable when the port is taken; InvalidArgument for a topic that cannot be made.
+  // Port 0 takes a free one. Nobody is let in before the topics are there. Unavailable when the port is taken;
+  // InvalidArgument for a topic that cannot be made.
   static absl::StatusOr<std::unique_ptr<EmbeddedBroker>> Start(int port = 0, absl::Span<const TopicConfig> topics = {});
   ~EmbeddedBroker();
 
@@ -51,6 +52,7 @@ class EmbeddedBroker {
 
  private:
   class Impl;
+  static absl::StatusOr<std::unique_ptr<EmbeddedBroker>> TryStart(int port, absl::Span<const TopicConfig> topics);
   explicit EmbeddedBroker(std::unique_ptr<Impl> impl);
 
   std::unique_ptr<Impl> impl_;

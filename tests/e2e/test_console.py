@@ -109,6 +109,8 @@ class Panel(unittest.TestCase):
             terminal.type("01\n")
             terminal.wait_text("price: EUR 0.35 per kWh")
             terminal.wait_prompt()
+            # What was typed moved nothing.
+            self.assertRegex(terminal.text(), r"^EVCharge Central .*\n2 points: 2 available.*\ncp_001 .*\ncp_002 ")
             terminal.type("nonsense\n")
             terminal.wait_text('unknown command "nonsense"; `help` lists them')
             terminal.type("sh\tcp_00\t2\n")  # Completion of commands and of ids.

@@ -24,7 +24,8 @@
 
 namespace ev::central {
 
-// Central's connection to Kafka: makes missing topics, reads facts, relays the outbox, sends live figures.
+// Central's connection to Kafka: makes missing topics (also those of a broker that came back empty, within 10 s), reads
+// facts, relays the outbox, sends live figures.
 //
 // The broker may be absent at any time: readiness condition `kafka` then says degraded with the reason, and everything
 // goes on by itself when it is there. Reading that stands still although the broker answers makes condition
@@ -41,7 +42,7 @@ class Backbone {
     Topics topics;
     std::string group_id = "central_charging_data_group";
     kafka::StallConfig stall;
-    absl::Duration look_again = absl::Seconds(30);  // At the topics, when all was well with them.
+    absl::Duration look_again = absl::Seconds(10);  // At the topics, when all was well with them.
   };
 
   // InvalidArgument names the option that is wrong. Everything given must outlive the backbone.

@@ -30,6 +30,16 @@ std::string Goto(int row) {
   return absl::StrCat("\x1b[", row, ";1H");
 }
 
+// The first `columns` characters.
+std::string Cut(const std::string& text, int columns) {
+  int characters = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool is_first_byte = (static_cast<unsigned char>(text[i]) & 0xc0) != 0x80;
+    if (is_first_byte && ++characters > columns) return text.substr(0, i);
+  }
+  return text;
+}
+
 }  // namespace
 
 Panel::Panel(Options options)
@@ -116,12 +126,13 @@ void Panel::Print(absl::string_view text) {
   writer_.Write(text);
 }
 
-// Only what differs from what stands there. Lines end where the window does: wrapping is off while they are written.
+// Only what differs from what stands there. Wrapping is off meanwhile, for characters that are wider than one column.
 std::string Panel::Frame(Size size, std::vector<PanelLine> lines) {
   const bool is_new = size != std::exchange(drawn_size_, size);
   lines.resize(static_cast<std::size_t>(std::max(size.rows - 1, 0)));
   std::string out = is_new ? "\x1b[2J" : "";
   for (std::size_t i = 0; i < lines.size(); ++i) {
+    lines[i].text = Cut(lines[i].text, size.columns);
     if (!is_new && i < drawn_.size() && lines[i] == drawn_[i]) continue;
     absl::StrAppend(&out, Goto(static_cast<int>(i) + 1), "\x1b[2K", Paint(lines[i], has_color_));
   }
