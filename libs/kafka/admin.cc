@@ -8,9 +8,9 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "base/mutex.h"
 #include "kafka/client.h"
+#include "kafka/monotonic.h"
 
 namespace ev::kafka {
 
@@ -20,10 +20,10 @@ class Admin::Impl {
       : client_(std::move(client)), log_(std::move(log)), queue_(rd_kafka_queue_new(client_.get())) {}
 
   absl::StatusOr<std::vector<TopicState>> EnsureTopics(absl::Span<const TopicConfig> topics, absl::Duration limit) {
-    const absl::Time end = absl::Now() + limit;
+    const absl::Duration end = Monotonic() + limit;
     std::vector<TopicState> states;
     for (const TopicConfig& topic : topics) {
-      absl::StatusOr<int> partitions = PartitionCount(topic.name, end - absl::Now());
+      absl::StatusOr<int> partitions = PartitionCount(topic.name, end - Monotonic());
       if (absl::IsNotFound(partitions.status())) {
         MarkOrdered(topic.name);
         partitions = Create(topic, end);
@@ -79,10 +79,10 @@ class Admin::Impl {
   }
 
   // Returns the partitions that the topic has afterwards: another creator may have been quicker.
-  absl::StatusOr<int> Create(const TopicConfig& topic, absl::Time end) {
+  absl::StatusOr<int> Create(const TopicConfig& topic, absl::Duration end) {
     const std::string what = absl::StrCat("create topic ", topic.name);
     // The embedded broker knows no such request; librdkafka would wait to the end for a broker that does.
-    const absl::StatusOr<std::string> cluster = ClusterId(end - absl::Now());
+    const absl::StatusOr<std::string> cluster = ClusterId(end - Monotonic());
     if (cluster.ok() && absl::StartsWith(*cluster, "mockCluster")) {
       return absl::UnimplementedError(absl::StrCat(what, ": the embedded broker's topics are made by its owner"));
     }
@@ -98,9 +98,9 @@ class Admin::Impl {
     return WaitUntilKnown(topic.name, end);
   }
 
-  absl::Status Order(absl::Span<rd_kafka_NewTopic_t*> topics, const std::string& what, absl::Time end) {
+  absl::Status Order(absl::Span<rd_kafka_NewTopic_t*> topics, const std::string& what, absl::Duration end) {
     const AdminOptionsHandle options(rd_kafka_AdminOptions_new(client_.get(), RD_KAFKA_ADMIN_OP_CREATETOPICS));
-    const int limit_ms = ToMillis(end - absl::Now());
+    const int limit_ms = ToMillis(end - Monotonic());
     rd_kafka_AdminOptions_set_request_timeout(options.get(), limit_ms, nullptr, 0);
     rd_kafka_AdminOptions_set_operation_timeout(options.get(), limit_ms, nullptr, 0);
     MutexLock lock(mutex_);  // One order at a time: answers come through one queue.
@@ -122,10 +122,10 @@ class Admin::Impl {
   }
 
   // A created topic is not known to every broker at once.
-  absl::StatusOr<int> WaitUntilKnown(const std::string& name, absl::Time end) {
+  absl::StatusOr<int> WaitUntilKnown(const std::string& name, absl::Duration end) {
     while (true) {
-      absl::StatusOr<int> partitions = PartitionCount(name, end - absl::Now());
-      if (!absl::IsNotFound(partitions.status()) || absl::Now() >= end) return partitions;
+      absl::StatusOr<int> partitions = PartitionCount(name, end - Monotonic());
+      if (!absl::IsNotFound(partitions.status()) || Monotonic() >= end) return partitions;
       MutexLock lock(mutex_);
       pause_.WaitFor(mutex_, absl::Milliseconds(50));
     }

@@ -10,9 +10,9 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "base/mutex.h"
 #include "kafka/client.h"
+#include "kafka/monotonic.h"
 #include "kafka/offset_book.h"
 #include "kafka/stall_watch.h"
 
@@ -236,6 +236,7 @@ class Consumer::Impl {
     Catch batch(config_.max_batch);
     while (!stop.stop_requested()) {
       MovePartitions();
+      NoticeCluster();
       DecideGaps();
       SendMarks();
       batch.Read(queue_.get());
@@ -268,16 +269,30 @@ class Consumer::Impl {
     for (const OffsetBook::Move& move : moves) book_.Lose(move.partition);  // Tried again at the pace of gaps.
   }
 
+  // The brokers say which cluster they are also while no message comes: a log that is empty, or without its topics,
+  // must not be waited at for ever.
+  void NoticeCluster() {
+    const std::string id = Health().cluster_id;
+    if (id.empty() || id == cluster_ || Monotonic() < next_cluster_round_) return;
+    next_cluster_round_ = Monotonic() + kGapPause;
+    must_ask_cluster_ = true;
+    (void)IsClusterTaken();  // If not, the owner is asked again in the next round.
+  }
+
   void DecideGaps() {
     std::vector<Gap> gaps;
     {
       MutexLock lock(mutex_);
       gaps = book_.Lost();
     }
-    if (gaps.empty() || absl::Now() < next_gap_round_) return;
-    next_gap_round_ = absl::Now() + kGapPause;
+    if (gaps.empty() || Monotonic() < next_gap_round_) return;
+    next_gap_round_ = Monotonic() + kGapPause;
     if (!IsClusterTaken()) return;
     for (Gap& gap : gaps) {
+      {
+        MutexLock lock(mutex_);
+        if (book_.MoveAgain(gap.partition, gap.generation)) continue;
+      }
       if (rd_kafka_query_watermark_offsets(client_.get(), gap.partition.topic.c_str(), gap.partition.partition,
                                            &gap.low, &gap.high, ToMillis(kAnswerLimit)) != RD_KAFKA_RESP_ERR_NO_ERROR) {
         continue;
@@ -337,12 +352,17 @@ class Consumer::Impl {
     }
   }
 
-  // Offers one partition's messages until they are taken, or count no more.
+  // Offers one partition's messages until they are taken, or count no more. What was read from a cluster that the owner
+  // refuses is not kept until it agrees: it may agree to another one, whose messages these are not.
   void HandOnRun(absl::Span<rd_kafka_message_t* const> run, const std::stop_token& stop) {
     const TopicPartition partition = PartitionOf(*run.front());
     absl::Duration pause = absl::Milliseconds(20);
     while (!stop.stop_requested()) {
-      const bool is_cluster_taken = IsClusterTaken();
+      if (!IsClusterTaken()) {
+        MutexLock lock(mutex_);
+        book_.Lose(partition);
+        return;
+      }
       IncomingBatch batch{.topic = partition.topic, .partition = partition.partition, .messages = {}};
       {
         // Looked up for each offer: the owner may have rewound the partition meanwhile.
@@ -351,7 +371,7 @@ class Consumer::Impl {
         batch.generation = book_.GenerationOf(partition);
       }
       if (run.empty()) return;
-      if (is_cluster_taken && Offer(run, batch)) {
+      if (Offer(run, batch)) {
         MutexLock lock(mutex_);
         book_.Taken(partition, batch.generation, run.back()->offset);
         return;
@@ -380,9 +400,9 @@ class Consumer::Impl {
       return;
     }
     // librdkafka tries again by itself and tells the same error each time.
-    absl::Time& next_line = next_error_line_[message.err];
-    if (absl::Now() < next_line) return;
-    next_line = absl::Now() + kErrorLinePause;
+    absl::Duration& next_line = next_error_line_[message.err];
+    if (Monotonic() < next_line) return;
+    next_line = Monotonic() + kErrorLinePause;
     Log(LogLevel::kWarning, absl::StrCat("Kafka consumer: ", rd_kafka_message_errstr(&message)));
   }
 
@@ -394,15 +414,15 @@ class Consumer::Impl {
 
   // Waits, but not for somebody who waits for a rewind or for the end.
   void Pause(absl::Duration duration, const std::stop_token& stop) {
-    const absl::Time end = absl::Now() + duration;
+    const absl::Duration end = Monotonic() + duration;
     MutexLock lock(mutex_);
-    while (!stop.stop_requested() && !book_.HasMoves() && absl::Now() < end) wake_.WaitFor(mutex_, end - absl::Now());
+    while (!stop.stop_requested() && !book_.HasMoves() && Monotonic() < end) wake_.WaitFor(mutex_, end - Monotonic());
   }
 
   // ---- Marks: sent by the reading thread, and by Stop() when that has ended. ----
 
   void SendMarks() {
-    if (is_commit_running_ || absl::Now() < next_commit_) return;
+    if (is_commit_running_ || Monotonic() < next_commit_) return;
     // A commit that no broker can take yet would keep librdkafka 2.0.2 from ever closing.
     if (!Health().connected) return;
     {
@@ -416,7 +436,7 @@ class Consumer::Impl {
       element.offset = mark.next;
       SetMetadata(element, mark.metadata);
     }
-    next_commit_ = absl::Now() + config_.commit_interval;
+    next_commit_ = Monotonic() + config_.commit_interval;
     is_commit_running_ = true;
     if (const rd_kafka_resp_err_t error = rd_kafka_commit(client_.get(), list.get(), /*async=*/1);
         error != RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -433,14 +453,14 @@ class Consumer::Impl {
   }
 
   void SendLastMarks() {
-    const absl::Time end = absl::Now() + kLastMarksLimit;
+    const absl::Duration end = Monotonic() + kLastMarksLimit;
     Catch rest(1);
-    while (Health().connected && absl::Now() < end) {
+    while (Health().connected && Monotonic() < end) {
       {
         MutexLock lock(mutex_);
         if (marks_.empty() && !is_commit_running_) return;
       }
-      next_commit_ = absl::InfinitePast();
+      next_commit_ = -absl::InfiniteDuration();
       SendMarks();
       rest.Read(queue_.get());
     }
@@ -465,9 +485,9 @@ class Consumer::Impl {
   }
 
   bool WaitForLook(const std::stop_token& stop) {
-    const absl::Time end = absl::Now() + config_.stall.interval;
+    const absl::Duration end = Monotonic() + config_.stall.interval;
     MutexLock lock(mutex_);
-    while (!stop.stop_requested() && absl::Now() < end) wake_.WaitFor(mutex_, end - absl::Now());
+    while (!stop.stop_requested() && Monotonic() < end) wake_.WaitFor(mutex_, end - Monotonic());
     return !stop.stop_requested();
   }
 
@@ -517,11 +537,12 @@ class Consumer::Impl {
   std::vector<IncomingMessage> views_;
   std::optional<std::string> cluster_;
   bool must_ask_cluster_ = false;
-  absl::Time next_gap_round_ = absl::InfinitePast();
-  absl::flat_hash_map<int, absl::Time> next_error_line_;
+  absl::Duration next_cluster_round_ = -absl::InfiniteDuration();
+  absl::Duration next_gap_round_ = -absl::InfiniteDuration();
+  absl::flat_hash_map<int, absl::Duration> next_error_line_;
   absl::flat_hash_map<TopicPartition, Mark> sent_marks_;
   bool is_commit_running_ = false;
-  absl::Time next_commit_ = absl::InfinitePast();
+  absl::Duration next_commit_ = -absl::InfiniteDuration();
   std::jthread thread_;  // Last, both: they stop before anything they use is destroyed.
   std::jthread stall_thread_;
 };

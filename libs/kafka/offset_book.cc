@@ -91,6 +91,14 @@ std::vector<Gap> OffsetBook::Lost() const {
   return gaps;
 }
 
+bool OffsetBook::MoveAgain(const TopicPartition& partition, std::int64_t generation) {
+  const auto found = entries_.find(partition);
+  if (found == entries_.end() || found->second.generation != generation) return false;
+  if (found->second.phase != Phase::kLost || found->second.next.value_or(kLogEnd) != kLogEnd) return false;
+  SetPhase(found->second, Phase::kMoving);
+  return true;
+}
+
 void OffsetBook::Decide(const TopicPartition& partition, std::int64_t generation, std::int64_t next) {
   const auto found = entries_.find(partition);
   if (found == entries_.end() || found->second.generation != generation) return;

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
 #include "log/log.h"
@@ -97,6 +98,11 @@ int Run(ev::central::Options& options, ev::process::StopSignal& stop) {
                                                        .accept_cluster = status.accept_cluster()},
                                                       **host, status, clock);
   (*host)->Start();
+  // However this ends: the committer calls much of what stands above.
+  const absl::Cleanup stop_host = [&] {
+    if (backbone != nullptr) backbone->StopReading();
+    (*host)->Stop(absl::ZeroDuration());
+  };
   readiness.SetReady("store");
   if (backbone != nullptr) backbone->Start();
 

@@ -137,6 +137,7 @@ class Programs(unittest.TestCase):
                 ("ev-central", 50051, ("--kafka-enabled=false", *quiet)),
                 ("ev-engine", 50052, ("--kafka-enabled=false", *quiet)),
                 ("ev-central", chosen, ("--kafka-enabled=false", "--grpc-port", str(chosen), *quiet)),
+                ("ev-central", chosen, ("--kafka-brokers", "127.0.0.1:1", "--grpc-port", str(chosen), *quiet)),
                 ("ev-central", chosen, ("--kafka-enabled=false", *other_grpc, "--http-port", str(chosen))),
                 ("ev-monitor", chosen, ("--grpc-port", str(chosen), *quiet, *MORE["ev-monitor"])),
                 ("ev-driver", chosen, (*other_grpc, "--http-port", str(chosen)))):

@@ -74,8 +74,21 @@ class ConsumerTest : public ::testing::Test {
     return consumer->Health().cluster_id;
   }
 
+  // Another cluster takes the place of the present one at its address. The mock cluster's id is its address in memory,
+  // which the next one may be given again: then others take the place.
+  void ReplaceBroker() {
+    const int port = broker_->port();
+    const std::string id = ClusterId();
+    do {
+      broker_.reset();
+      blockers_.push_back(*EmbeddedBroker::Start());
+      StartBroker(port);
+    } while (ClusterId() == id);
+  }
+
   LogLines lines_;
   LogLines stalls_;  // What was told; a stall that ended is empty.
+  std::vector<std::unique_ptr<EmbeddedBroker>> blockers_;
   std::unique_ptr<EmbeddedBroker> broker_;
   RecordingHandler handler_;
   std::unique_ptr<Consumer> consumer_;
@@ -150,7 +163,6 @@ TEST_F(ConsumerTest, WhatTheBrokerForgotIsAGapAndReadingGoesOnWhereTheOwnerSays)
 
 TEST_F(ConsumerTest, AnotherClusterAtTheSameAddressIsShownBeforeItsMessages) {
   StartBroker();
-  const int port = broker_->port();
   Store({"a", "b", "c"});
   handler_.answer_cluster = [&, first = std::string()](absl::string_view id) mutable {
     if (first.empty()) first = std::string(id);
@@ -160,18 +172,44 @@ TEST_F(ConsumerTest, AnotherClusterAtTheSameAddressIsShownBeforeItsMessages) {
   StartConsumer(broker_->bootstrap());
   ASSERT_TRUE(handler_.WaitForMessages(3));
   const std::string first_id = handler_.clusters()[0];
-  // The mock cluster's id is its address in memory, which the next one may be given again: then others take the place.
-  std::vector<std::unique_ptr<EmbeddedBroker>> blockers;
-  do {
-    broker_.reset();
-    blockers.push_back(*EmbeddedBroker::Start());
-    StartBroker(port);
-  } while (ClusterId() == first_id);
+  ReplaceBroker();
   Store({"x", "y", "z", "after"});
   ASSERT_TRUE(handler_.WaitForMessages(7));
   EXPECT_THAT(handler_.values(), ElementsAre("a", "b", "c", "x", "y", "z", "after"));
   ASSERT_THAT(handler_.clusters(), SizeIs(2));
   EXPECT_NE(handler_.clusters()[1], first_id);
+}
+
+TEST_F(ConsumerTest, AClusterWithoutMessagesIsShownToo) {
+  StartBroker();
+  StartConsumer(broker_->bootstrap());
+  ASSERT_TRUE(handler_.WaitUntil([](const RecordingHandler& h) { return h.clusters().size() == 1; }));
+  ReplaceBroker();
+  ASSERT_TRUE(handler_.WaitUntil([](const RecordingHandler& h) { return h.clusters().size() == 2; }));
+  EXPECT_NE(handler_.clusters()[1], handler_.clusters()[0]);
+}
+
+TEST_F(ConsumerTest, WhatARefusedClusterHandedOutIsNeverTakenForTheMessagesOfTheNext) {
+  StartBroker();
+  std::atomic<bool> is_refusing = true;
+  handler_.answer_cluster = [&, first = std::string(), refused = std::string()](absl::string_view id) mutable {
+    if (first.empty()) first = std::string(id);
+    if (id == first) return absl::OkStatus();
+    if (is_refusing) refused = std::string(id);
+    return id == refused ? absl::FailedPreconditionError("a stranger") : absl::OkStatus();
+  };
+  StartConsumer(broker_->bootstrap());
+  ASSERT_TRUE(handler_.WaitUntil([](const RecordingHandler& h) { return h.clusters().size() == 1; }));
+  ReplaceBroker();
+  Store({"not ours", "not ours", "not ours"});
+  // Often enough for its messages to have come.
+  const std::size_t asked = handler_.clusters().size();
+  ASSERT_TRUE(handler_.WaitUntil([asked](const RecordingHandler& h) { return h.clusters().size() >= asked + 5; }));
+  is_refusing = false;
+  ReplaceBroker();
+  Store({"a", "b"});
+  ASSERT_TRUE(handler_.WaitForMessages(2));
+  EXPECT_THAT(handler_.values(), ElementsAre("a", "b"));
 }
 
 TEST_F(ConsumerTest, RewindsUnderLoadNeverBringWhatIsStale) {

@@ -94,6 +94,21 @@ TEST_F(OffsetBookTest, ALostPartitionWaitsForItsOwnersDecision) {
   EXPECT_EQ(book_.GenerationOf(kP0), 0);
 }
 
+TEST_F(OffsetBookTest, ALostPartitionOfWhichNothingWasTakenMovesAgainToWhereItBegan) {
+  EXPECT_TRUE(book_.Add({.topic = "t", .partition = 2, .next = kLogEnd}).ok());
+  book_.TakeMoves();
+  EXPECT_FALSE(book_.MoveAgain(kP1, 0)) << "it is not lost";
+  for (const TopicPartition& partition : {kP0, kP1, kP2}) book_.Lose(partition);
+  EXPECT_FALSE(book_.MoveAgain(kP0, 0)) << "an offset is wanted: its owner decides";
+  EXPECT_FALSE(book_.MoveAgain(kP1, 1)) << "it was lost in another generation";
+  EXPECT_TRUE(book_.MoveAgain(kP1, 0));
+  EXPECT_TRUE(book_.MoveAgain(kP2, 0));
+  for (const OffsetBook::Move& move : book_.TakeMoves()) {
+    EXPECT_EQ(move.next, move.partition == kP1 ? std::nullopt : std::optional(kLogEnd));
+  }
+  EXPECT_THAT(book_.Lost(), SizeIs(1));
+}
+
 TEST_F(OffsetBookTest, ARewindOverridesALossAndItsDecision) {
   book_.TakeMoves();
   book_.Lose(kP0);
