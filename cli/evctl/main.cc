@@ -29,6 +29,7 @@ int main(int argc, char** argv) {
       "  evctl get points\n"
       "  evctl get tickets --central localhost:6001\n"
       "  evctl tail charging_session_complete --kafka-brokers localhost:9092\n"
+      "  evctl tail charging_session_data -o ancestor\n"
       "  evctl tail charging_status_updates --follow");
   app.require_subcommand(1);
 
@@ -47,6 +48,13 @@ int main(int argc, char** argv) {
       ->envname("EV_KAFKA_BROKERS")
       ->capture_default_str();
   tail_command->add_option("--kafka-config", settings, "Any librdkafka setting, key=value; may be repeated");
+  std::string output = "json";
+  tail_command
+      ->add_option("-o,--output", output,
+                   "json: the message as it is, beside where it stood; ancestor: flat, with the ancestor's field names "
+                   "(type, message_id, cp_id, session_id, energy_consumed_kwh, total_cost, charging_rate, timestamp)")
+      ->check(CLI::IsMember({"json", "ancestor"}))
+      ->capture_default_str();
   tail_command->add_flag("--follow", tail.follow, "Stay and print what comes");
 
   try {
@@ -60,5 +68,6 @@ int main(int argc, char** argv) {
     if (!setting.ok()) return ExitCode(setting.status());
     tail.kafka.extra.push_back(*std::move(setting));
   }
+  if (output == "ancestor") tail.format = ev::evctl::TailFormat::kAncestor;
   return ExitCode(ev::evctl::Tail(tail, std::cout));
 }

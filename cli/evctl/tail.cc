@@ -1,15 +1,19 @@
 #include "cli/evctl/tail.h"
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <ostream>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "base/mutex.h"
+#include "cli/evctl/ancestor.h"
 #include "evcharging/events/v1/alerts.pb.h"
 #include "evcharging/events/v1/facts.pb.h"
 #include "evcharging/events/v1/status.pb.h"
@@ -24,16 +28,41 @@ namespace {
 
 namespace events = evcharging::events::v1;
 
-std::unique_ptr<google::protobuf::Message> MessageOf(absl::string_view topic) {
+// What travels on one topic, decoded into one message again and again; empty: it cannot be.
+using Decoder = std::function<std::optional<nlohmann::ordered_json>(absl::string_view body)>;
+
+nlohmann::ordered_json AsItIs(const google::protobuf::Message& message) {
+  google::protobuf::util::JsonPrintOptions print;
+  print.preserve_proto_field_names = true;
+  print.always_print_primitive_fields = true;
+  std::string json;
+  // Fails for a field that JSON cannot hold, such as a time before the year 1.
+  if (!google::protobuf::util::MessageToJsonString(message, &json, print).ok()) return {};
+  return nlohmann::ordered_json::parse(json);
+}
+
+template <typename Message>
+Decoder DecoderFor(TailFormat format) {
+  return [format, message = std::make_shared<Message>()](absl::string_view body) {
+    std::optional<nlohmann::ordered_json> json;
+    if (!message->ParseFromArray(body.data(), static_cast<int>(body.size()))) return json;
+    json = format == TailFormat::kAncestor ? AncestorJson(*message) : AsItIs(*message);
+    if (json->is_null()) json.reset();
+    return json;
+  };
+}
+
+Decoder DecoderOf(absl::string_view topic, TailFormat format) {
   const Topics topics;
-  if (topic == topics.status_updates.name) return std::make_unique<events::StatusUpdate>();
-  if (topic == topics.alerts.name) return std::make_unique<events::Alert>();
-  return std::make_unique<events::Fact>();
+  if (topic == topics.status_updates.name) return DecoderFor<events::StatusUpdate>(format);
+  if (topic == topics.alerts.name) return DecoderFor<events::Alert>(format);
+  return DecoderFor<events::Fact>(format);
 }
 
 class Printer final : public BatchHandler {
  public:
-  Printer(absl::string_view topic, std::ostream& out) : message_(MessageOf(topic)), out_(out) {}
+  Printer(absl::string_view topic, TailFormat format, std::ostream& out)
+      : format_(format), decode_(DecoderOf(topic, format)), out_(out) {}
 
   // Before Start(): up to which offset a partition holds messages now.
   void ExpectUpTo(std::int32_t partition, std::int64_t end) {
@@ -63,26 +92,28 @@ class Printer final : public BatchHandler {
 
  private:
   void Print(const IncomingBatch& batch, const IncomingMessage& message) {
+    std::optional<nlohmann::ordered_json> value = decode_(message.value);
     nlohmann::ordered_json line;
-    line["topic"] = std::string(batch.topic);
-    line["partition"] = batch.partition;
-    line["offset"] = message.offset;
-    line["key"] = std::string(message.key);
-    for (const auto& [name, value] : message.headers) line["headers"][std::string(name)] = std::string(value);
-    std::string json;
-    google::protobuf::util::JsonPrintOptions print;
-    print.preserve_proto_field_names = true;
-    print.always_print_primitive_fields = true;
-    if (message_->ParseFromArray(message.value.data(), static_cast<int>(message.value.size())) &&
-        google::protobuf::util::MessageToJsonString(*message_, &json, print).ok()) {
-      line["value"] = nlohmann::ordered_json::parse(json);
+    if (value.has_value() && format_ == TailFormat::kAncestor) {
+      line = *std::move(value);
     } else {
-      line["undecodable"] = absl::BytesToHexString(message.value);
+      if (format_ == TailFormat::kAncestor) line["type"] = "undecodable";
+      line["topic"] = std::string(batch.topic);
+      line["partition"] = batch.partition;
+      line["offset"] = message.offset;
+      line["key"] = std::string(message.key);
+      for (const auto& [name, text] : message.headers) line["headers"][std::string(name)] = std::string(text);
+      if (value.has_value()) {
+        line["value"] = *std::move(value);
+      } else {
+        line["undecodable"] = absl::BytesToHexString(message.value);
+      }
     }
     out_ << line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << '\n';
   }
 
-  const std::unique_ptr<google::protobuf::Message> message_;
+  const TailFormat format_;
+  const Decoder decode_;
   std::ostream& out_;
   Mutex mutex_;
   CondVar done_;
@@ -97,7 +128,7 @@ absl::Status Tail(const TailOptions& options, std::ostream& out) {
   auto partitions = (*admin)->PartitionCount(options.topic, options.connect_limit);
   if (!partitions.ok()) return partitions.status();
 
-  Printer printer(options.topic, out);
+  Printer printer(options.topic, options.format, out);
   std::vector<TopicPartitionOffset> positions;
   for (int i = 0; i < *partitions; ++i) {
     auto marks = (*admin)->QueryWatermarks({options.topic, i}, options.connect_limit);

@@ -10,16 +10,23 @@
 
 namespace ev::evctl {
 
+enum class TailFormat {
+  kJson,      // The message as it is, beside where it stood.
+  kAncestor,  // The ancestor's field names: see AncestorJson().
+};
+
 struct TailOptions {
   kafka::KafkaConfig kafka;
   std::string topic;
+  TailFormat format = TailFormat::kJson;
   bool follow = false;  // Off: ends at what the log holds when it starts.
   absl::Duration connect_limit = absl::Seconds(10);
 };
 
 // Prints a topic of EVCharge as JSON, one object a line: the decoded message under `value`, or `undecodable` with the
-// body in hexadecimal, beside `topic`, `partition`, `offset`, `key` and `headers`. Returns Unavailable when no broker
-// answers within the limit, NotFound for a topic that is not there.
+// body in hexadecimal, beside `topic`, `partition`, `offset`, `key` and `headers`. In the ancestor's format the decoded
+// message is the whole line, and one that cannot be decoded has `type` "undecodable" first. Returns Unavailable when no
+// broker answers within the limit, NotFound for a topic that is not there.
 absl::Status Tail(const TailOptions& options, std::ostream& out);
 
 }  // namespace ev::evctl

@@ -2,13 +2,15 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
+#include <string>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "base/mutex.h"
 #include "kafka/client.h"
+#include "kafka/monotonic.h"
 
 namespace ev::kafka {
 
@@ -18,15 +20,18 @@ class Admin::Impl {
       : client_(std::move(client)), log_(std::move(log)), queue_(rd_kafka_queue_new(client_.get())) {}
 
   absl::StatusOr<std::vector<TopicState>> EnsureTopics(absl::Span<const TopicConfig> topics, absl::Duration limit) {
-    const absl::Time end = absl::Now() + limit;
+    const absl::Duration end = Monotonic() + limit;
     std::vector<TopicState> states;
     for (const TopicConfig& topic : topics) {
-      absl::StatusOr<int> partitions = PartitionCount(topic.name, end - absl::Now());
-      const bool is_missing = absl::IsNotFound(partitions.status());
-      if (is_missing) partitions = Create(topic, end);
+      absl::StatusOr<int> partitions = PartitionCount(topic.name, end - Monotonic());
+      if (absl::IsNotFound(partitions.status())) {
+        MarkOrdered(topic.name);
+        partitions = Create(topic, end);
+      }
       if (!partitions.ok()) return partitions.status();
-      states.push_back({.name = topic.name, .partitions = *partitions, .is_new = is_missing});
-      if (is_missing && log_) log_(LogLevel::kInfo, absl::StrCat("Topic ", topic.name, " created successfully"));
+      const bool is_new = TakeOrdered(topic.name);
+      states.push_back({.name = topic.name, .partitions = *partitions, .is_new = is_new});
+      if (is_new && log_) log_(LogLevel::kInfo, absl::StrCat("Topic ", topic.name, " created successfully"));
     }
     return states;
   }
@@ -63,11 +68,21 @@ class Admin::Impl {
   absl::StatusOr<std::string> ClusterId(absl::Duration limit) { return AskClusterId(client_.get(), limit); }
 
  private:
+  // What was ordered may appear only after the order's time is over: then the next look finds it, and it is new still.
+  void MarkOrdered(const std::string& topic) {
+    MutexLock lock(mutex_);
+    ordered_.insert(topic);
+  }
+  bool TakeOrdered(const std::string& topic) {
+    MutexLock lock(mutex_);
+    return ordered_.erase(topic) > 0;
+  }
+
   // Returns the partitions that the topic has afterwards: another creator may have been quicker.
-  absl::StatusOr<int> Create(const TopicConfig& topic, absl::Time end) {
+  absl::StatusOr<int> Create(const TopicConfig& topic, absl::Duration end) {
     const std::string what = absl::StrCat("create topic ", topic.name);
     // The embedded broker knows no such request; librdkafka would wait to the end for a broker that does.
-    const absl::StatusOr<std::string> cluster = ClusterId(end - absl::Now());
+    const absl::StatusOr<std::string> cluster = ClusterId(end - Monotonic());
     if (cluster.ok() && absl::StartsWith(*cluster, "mockCluster")) {
       return absl::UnimplementedError(absl::StrCat(what, ": the embedded broker's topics are made by its owner"));
     }
@@ -83,9 +98,9 @@ class Admin::Impl {
     return WaitUntilKnown(topic.name, end);
   }
 
-  absl::Status Order(absl::Span<rd_kafka_NewTopic_t*> topics, const std::string& what, absl::Time end) {
+  absl::Status Order(absl::Span<rd_kafka_NewTopic_t*> topics, const std::string& what, absl::Duration end) {
     const AdminOptionsHandle options(rd_kafka_AdminOptions_new(client_.get(), RD_KAFKA_ADMIN_OP_CREATETOPICS));
-    const int limit_ms = ToMillis(end - absl::Now());
+    const int limit_ms = ToMillis(end - Monotonic());
     rd_kafka_AdminOptions_set_request_timeout(options.get(), limit_ms, nullptr, 0);
     rd_kafka_AdminOptions_set_operation_timeout(options.get(), limit_ms, nullptr, 0);
     MutexLock lock(mutex_);  // One order at a time: answers come through one queue.
@@ -107,10 +122,10 @@ class Admin::Impl {
   }
 
   // A created topic is not known to every broker at once.
-  absl::StatusOr<int> WaitUntilKnown(const std::string& name, absl::Time end) {
+  absl::StatusOr<int> WaitUntilKnown(const std::string& name, absl::Duration end) {
     while (true) {
-      absl::StatusOr<int> partitions = PartitionCount(name, end - absl::Now());
-      if (!absl::IsNotFound(partitions.status()) || absl::Now() >= end) return partitions;
+      absl::StatusOr<int> partitions = PartitionCount(name, end - Monotonic());
+      if (!absl::IsNotFound(partitions.status()) || Monotonic() >= end) return partitions;
       MutexLock lock(mutex_);
       pause_.WaitFor(mutex_, absl::Milliseconds(50));
     }
@@ -121,6 +136,7 @@ class Admin::Impl {
   const QueueHandle queue_;
   Mutex mutex_;
   CondVar pause_;
+  std::set<std::string> ordered_ ABSL_GUARDED_BY(mutex_);  // And not seen yet.
 };
 
 absl::StatusOr<std::unique_ptr<Admin>> Admin::Create(const KafkaConfig& config, LogSink log) {

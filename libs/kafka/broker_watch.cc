@@ -3,7 +3,8 @@
 #include <optional>
 #include <utility>
 
-#include "absl/time/clock.h"
+#include "base/clock.h"
+#include "kafka/monotonic.h"
 
 namespace ev::kafka {
 
@@ -47,18 +48,19 @@ void BrokerWatch::Run(const std::stop_token& stop) {
 
 void BrokerWatch::Ask() {
   const absl::StatusOr<std::string> answer = question_(config_.limit);
+  const absl::Time now = SystemClock().Now().utc;  // Shown as the time of the change.
   std::optional<std::string> line;
   BackboneHealth health;
   {
     MutexLock lock(mutex_);
     if (answer.ok()) {
-      line = state_.OnAnswer(*answer, absl::Now());
+      line = state_.OnAnswer(*answer, now);
       trouble_.clear();
       silences_ = 0;
     } else if (!trouble_.empty() || ++silences_ > 1) {
       // Without a connection that failed, one late answer is no silence yet: the broker may be busy.
       // A refused connection says more than the question that timed out because of it.
-      line = state_.OnSilence(trouble_.empty() ? answer.status().message() : absl::string_view(trouble_), absl::Now());
+      line = state_.OnSilence(trouble_.empty() ? answer.status().message() : absl::string_view(trouble_), now);
     }
     health = state_.health();
   }
@@ -72,14 +74,14 @@ bool BrokerWatch::WaitForTurn(const std::stop_token& stop) {
   const bool is_answered = state_.health().connected && silences_ == 0;
   // While there is no answer, every failed attempt to connect is a trouble: only the pause bounds the questions then.
   if (!is_answered) is_troubled_ = false;
-  absl::Time turn = absl::Now() + (is_answered ? config_.interval : config_.limit / 4);
+  absl::Duration turn = Monotonic() + (is_answered ? config_.interval : config_.limit / 4);
   while (!stop.stop_requested()) {
     if (is_answered && std::exchange(is_troubled_, false)) return true;
-    if (absl::Now() >= turn) {
+    if (Monotonic() >= turn) {
       if (!is_answered || !std::exchange(was_heard_, false)) return true;
-      turn = absl::Now() + config_.interval;
+      turn = Monotonic() + config_.interval;
     }
-    wake_.WaitFor(mutex_, turn - absl::Now());
+    wake_.WaitFor(mutex_, turn - Monotonic());
   }
   return false;
 }

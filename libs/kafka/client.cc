@@ -9,6 +9,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "kafka/monotonic.h"
 
 namespace ev::kafka {
 namespace {
@@ -94,11 +95,11 @@ void CloseWithin(rd_kafka_t* client, std::shared_ptr<ClientEvents> events, absl:
     closing->is_done = true;
     closing->changed.SignalAll();
   }).detach();
-  const absl::Time end = absl::Now() + limit;
+  const absl::Duration end = Monotonic() + limit;
   bool is_done = false;
   {
     MutexLock lock(closing->mutex);
-    while (!closing->is_done && absl::Now() < end) closing->changed.WaitFor(closing->mutex, end - absl::Now());
+    while (!closing->is_done && Monotonic() < end) closing->changed.WaitFor(closing->mutex, end - Monotonic());
     is_done = closing->is_done;
   }
   if (!is_done) {

@@ -10,10 +10,11 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "base/mutex.h"
 #include "kafka/client.h"
+#include "kafka/monotonic.h"
 #include "kafka/offset_book.h"
+#include "kafka/stall_watch.h"
 
 namespace ev::kafka {
 namespace {
@@ -29,7 +30,8 @@ std::vector<Setting> SettingsOf(const ConsumerConfig& config) {
       {"group.id", config.group_id},
       {"enable.auto.commit", "false"},
       {"enable.auto.offset.store", "false"},
-      {"auto.offset.reset", "error"},  // A gap is the owner's to decide.
+      {"auto.offset.reset", "error"},    // A gap is the owner's to decide.
+      {"enable.partition.eof", "true"},  // What tells that a log was read to its end.
       {"allow.auto.create.topics", "false"},
       // With the defaults fetching stalls for up to a second each time the queue has been full.
       {"queued.min.messages", "1000000"},
@@ -125,7 +127,8 @@ class Catch {
 
 class Consumer::Impl {
  public:
-  Impl(ConsumerConfig config, LogSink log) : config_(std::move(config)), log_(std::move(log)) {}
+  Impl(ConsumerConfig config, LogSink log, StallCallback on_stall)
+      : config_(std::move(config)), log_(std::move(log)), on_stall_(std::move(on_stall)) {}
 
   ~Impl() {
     Stop();
@@ -138,6 +141,7 @@ class Consumer::Impl {
   absl::Status Open(HealthCallback on_health) {
     if (config_.group_id.empty()) return absl::InvalidArgumentError("kafka consumer group id is empty");
     if (config_.max_batch < 1) return absl::InvalidArgumentError("kafka consumer batch size is not positive");
+    if (config_.stall.looks < 1) return absl::InvalidArgumentError("kafka consumer stall looks are not positive");
     absl::StatusOr<ConfHandle> conf = NewConf(config_.kafka, SettingsOf(config_));
     if (!conf.ok()) return conf.status();
     auto events = std::make_shared<ClientEvents>("consumer", log_);
@@ -171,6 +175,7 @@ class Consumer::Impl {
     }
     handler_ = &handler;
     thread_ = std::jthread([this](const std::stop_token& stop) { Run(stop); });
+    stall_thread_ = std::jthread([this](const std::stop_token& stop) { WatchProgress(stop); });
     return absl::OkStatus();
   }
 
@@ -194,12 +199,14 @@ class Consumer::Impl {
     }
     if (!thread_.joinable()) return;
     thread_.request_stop();
+    stall_thread_.request_stop();
     {
       MutexLock lock(mutex_);
       wake_.SignalAll();
     }
     rd_kafka_queue_yield(queue_.get());
     thread_.join();
+    stall_thread_.join();
     SendLastMarks();
   }
 
@@ -229,6 +236,7 @@ class Consumer::Impl {
     Catch batch(config_.max_batch);
     while (!stop.stop_requested()) {
       MovePartitions();
+      NoticeCluster();
       DecideGaps();
       SendMarks();
       batch.Read(queue_.get());
@@ -261,16 +269,30 @@ class Consumer::Impl {
     for (const OffsetBook::Move& move : moves) book_.Lose(move.partition);  // Tried again at the pace of gaps.
   }
 
+  // The brokers say which cluster they are also while no message comes: a log that is empty, or without its topics,
+  // must not be waited at for ever.
+  void NoticeCluster() {
+    const std::string id = Health().cluster_id;
+    if (id.empty() || id == cluster_ || Monotonic() < next_cluster_round_) return;
+    next_cluster_round_ = Monotonic() + kGapPause;
+    must_ask_cluster_ = true;
+    (void)IsClusterTaken();  // If not, the owner is asked again in the next round.
+  }
+
   void DecideGaps() {
     std::vector<Gap> gaps;
     {
       MutexLock lock(mutex_);
       gaps = book_.Lost();
     }
-    if (gaps.empty() || absl::Now() < next_gap_round_) return;
-    next_gap_round_ = absl::Now() + kGapPause;
+    if (gaps.empty() || Monotonic() < next_gap_round_) return;
+    next_gap_round_ = Monotonic() + kGapPause;
     if (!IsClusterTaken()) return;
     for (Gap& gap : gaps) {
+      {
+        MutexLock lock(mutex_);
+        if (book_.MoveAgain(gap.partition, gap.generation)) continue;
+      }
       if (rd_kafka_query_watermark_offsets(client_.get(), gap.partition.topic.c_str(), gap.partition.partition,
                                            &gap.low, &gap.high, ToMillis(kAnswerLimit)) != RD_KAFKA_RESP_ERR_NO_ERROR) {
         continue;
@@ -309,6 +331,12 @@ class Consumer::Impl {
   void HandOn(absl::Span<rd_kafka_message_t* const> messages, const std::stop_token& stop) {
     while (!messages.empty()) {
       const rd_kafka_message_t* first = messages.front();
+      if (first->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+        MutexLock lock(mutex_);
+        book_.AtEnd(PartitionOf(*first), first->offset);
+        messages.remove_prefix(1);
+        continue;
+      }
       if (first->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
         OnMessageError(*first);
         messages.remove_prefix(1);
@@ -324,12 +352,17 @@ class Consumer::Impl {
     }
   }
 
-  // Offers one partition's messages until they are taken, or count no more.
+  // Offers one partition's messages until they are taken, or count no more. What was read from a cluster that the owner
+  // refuses is not kept until it agrees: it may agree to another one, whose messages these are not.
   void HandOnRun(absl::Span<rd_kafka_message_t* const> run, const std::stop_token& stop) {
     const TopicPartition partition = PartitionOf(*run.front());
     absl::Duration pause = absl::Milliseconds(20);
     while (!stop.stop_requested()) {
-      const bool is_cluster_taken = IsClusterTaken();
+      if (!IsClusterTaken()) {
+        MutexLock lock(mutex_);
+        book_.Lose(partition);
+        return;
+      }
       IncomingBatch batch{.topic = partition.topic, .partition = partition.partition, .messages = {}};
       {
         // Looked up for each offer: the owner may have rewound the partition meanwhile.
@@ -338,7 +371,7 @@ class Consumer::Impl {
         batch.generation = book_.GenerationOf(partition);
       }
       if (run.empty()) return;
-      if (is_cluster_taken && Offer(run, batch)) {
+      if (Offer(run, batch)) {
         MutexLock lock(mutex_);
         book_.Taken(partition, batch.generation, run.back()->offset);
         return;
@@ -367,9 +400,9 @@ class Consumer::Impl {
       return;
     }
     // librdkafka tries again by itself and tells the same error each time.
-    absl::Time& next_line = next_error_line_[message.err];
-    if (absl::Now() < next_line) return;
-    next_line = absl::Now() + kErrorLinePause;
+    absl::Duration& next_line = next_error_line_[message.err];
+    if (Monotonic() < next_line) return;
+    next_line = Monotonic() + kErrorLinePause;
     Log(LogLevel::kWarning, absl::StrCat("Kafka consumer: ", rd_kafka_message_errstr(&message)));
   }
 
@@ -381,15 +414,15 @@ class Consumer::Impl {
 
   // Waits, but not for somebody who waits for a rewind or for the end.
   void Pause(absl::Duration duration, const std::stop_token& stop) {
-    const absl::Time end = absl::Now() + duration;
+    const absl::Duration end = Monotonic() + duration;
     MutexLock lock(mutex_);
-    while (!stop.stop_requested() && !book_.HasMoves() && absl::Now() < end) wake_.WaitFor(mutex_, end - absl::Now());
+    while (!stop.stop_requested() && !book_.HasMoves() && Monotonic() < end) wake_.WaitFor(mutex_, end - Monotonic());
   }
 
   // ---- Marks: sent by the reading thread, and by Stop() when that has ended. ----
 
   void SendMarks() {
-    if (is_commit_running_ || absl::Now() < next_commit_) return;
+    if (is_commit_running_ || Monotonic() < next_commit_) return;
     // A commit that no broker can take yet would keep librdkafka 2.0.2 from ever closing.
     if (!Health().connected) return;
     {
@@ -403,7 +436,7 @@ class Consumer::Impl {
       element.offset = mark.next;
       SetMetadata(element, mark.metadata);
     }
-    next_commit_ = absl::Now() + config_.commit_interval;
+    next_commit_ = Monotonic() + config_.commit_interval;
     is_commit_running_ = true;
     if (const rd_kafka_resp_err_t error = rd_kafka_commit(client_.get(), list.get(), /*async=*/1);
         error != RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -420,17 +453,63 @@ class Consumer::Impl {
   }
 
   void SendLastMarks() {
-    const absl::Time end = absl::Now() + kLastMarksLimit;
+    const absl::Duration end = Monotonic() + kLastMarksLimit;
     Catch rest(1);
-    while (Health().connected && absl::Now() < end) {
+    while (Health().connected && Monotonic() < end) {
       {
         MutexLock lock(mutex_);
         if (marks_.empty() && !is_commit_running_) return;
       }
-      next_commit_ = absl::InfinitePast();
+      next_commit_ = -absl::InfiniteDuration();
       SendMarks();
       rest.Read(queue_.get());
     }
+  }
+
+  // ---- The thread that watches the progress: apart, because the reading one may be what hangs. ----
+
+  void WatchProgress(const std::stop_token& stop) {
+    StallWatch watch(config_.stall.looks);
+    bool was_stalled = false;
+    while (WaitForLook(stop)) {
+      LookAtProgress(watch);
+      const std::string reason = watch.Reason();
+      if (stop.stop_requested() || std::exchange(was_stalled, !reason.empty()) == was_stalled) continue;
+      if (was_stalled) {
+        Log(LogLevel::kError, absl::StrCat("Kafka consumer stands still: ", reason));
+      } else {
+        Log(LogLevel::kInfo, "Kafka consumer goes on");
+      }
+      if (on_stall_) on_stall_(reason);
+    }
+  }
+
+  bool WaitForLook(const std::stop_token& stop) {
+    const absl::Duration end = Monotonic() + config_.stall.interval;
+    MutexLock lock(mutex_);
+    while (!stop.stop_requested() && Monotonic() < end) wake_.WaitFor(mutex_, end - Monotonic());
+    return !stop.stop_requested();
+  }
+
+  void LookAtProgress(StallWatch& watch) {
+    if (!Health().connected) return watch.Pause();
+    std::vector<OffsetBook::Move> read;
+    {
+      MutexLock lock(mutex_);
+      read = book_.Positions();  // Before the ends: what comes in between is no arrears.
+    }
+    const PartitionListHandle ends = NewPartitionList(read.size());
+    for (const OffsetBook::Move& position : read) AddTo(ends, position.partition).offset = RD_KAFKA_OFFSET_END;
+    // One request for each broker, whatever the number of partitions.
+    rd_kafka_resp_err_t error = rd_kafka_offsets_for_times(client_.get(), ends.get(), ToMillis(kAnswerLimit));
+    std::vector<StallWatch::Position> positions;
+    for (std::size_t i = 0; i < read.size(); ++i) {
+      const rd_kafka_topic_partition_t& end = ends->elems[i];
+      if (error == RD_KAFKA_RESP_ERR_NO_ERROR) error = end.err;
+      positions.push_back({.partition = read[i].partition, .next = read[i].next, .log_end = end.offset});
+    }
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return watch.LookFailed(rd_kafka_err2str(error));
+    watch.Look(positions);
   }
 
   void Log(LogLevel level, absl::string_view text) const {
@@ -439,6 +518,7 @@ class Consumer::Impl {
 
   const ConsumerConfig config_;
   const LogSink log_;
+  const StallCallback on_stall_;
   ClientHandle client_;
   QueueHandle queue_;
   BatchHandler* handler_ = nullptr;
@@ -457,17 +537,19 @@ class Consumer::Impl {
   std::vector<IncomingMessage> views_;
   std::optional<std::string> cluster_;
   bool must_ask_cluster_ = false;
-  absl::Time next_gap_round_ = absl::InfinitePast();
-  absl::flat_hash_map<int, absl::Time> next_error_line_;
+  absl::Duration next_cluster_round_ = -absl::InfiniteDuration();
+  absl::Duration next_gap_round_ = -absl::InfiniteDuration();
+  absl::flat_hash_map<int, absl::Duration> next_error_line_;
   absl::flat_hash_map<TopicPartition, Mark> sent_marks_;
   bool is_commit_running_ = false;
-  absl::Time next_commit_ = absl::InfinitePast();
-  std::jthread thread_;  // Last: stops before anything it uses is destroyed.
+  absl::Duration next_commit_ = -absl::InfiniteDuration();
+  std::jthread thread_;  // Last, both: they stop before anything they use is destroyed.
+  std::jthread stall_thread_;
 };
 
-absl::StatusOr<std::unique_ptr<Consumer>> Consumer::Create(ConsumerConfig config, LogSink log,
-                                                           HealthCallback on_health) {
-  auto impl = std::make_unique<Impl>(std::move(config), std::move(log));
+absl::StatusOr<std::unique_ptr<Consumer>> Consumer::Create(ConsumerConfig config, LogSink log, HealthCallback on_health,
+                                                           StallCallback on_stall) {
+  auto impl = std::make_unique<Impl>(std::move(config), std::move(log), std::move(on_stall));
   if (absl::Status status = impl->Open(std::move(on_health)); !status.ok()) return status;
   return std::unique_ptr<Consumer>(new Consumer(std::move(impl)));
 }

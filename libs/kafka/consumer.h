@@ -2,6 +2,7 @@
 #define EV_KAFKA_CONSUMER_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,6 +20,12 @@
 
 namespace ev::kafka {
 
+// When the consumer says that reading does not go on: see StallWatch.
+struct StallConfig {
+  absl::Duration interval = absl::Seconds(1);  // Between two looks at where the partitions end.
+  int looks = 10;                              // In a row, without progress.
+};
+
 struct ConsumerConfig {
   KafkaConfig kafka;
   std::string group_id;                                 // Names the marks of CommitBehind(); no group is joined.
@@ -27,8 +34,13 @@ struct ConsumerConfig {
   absl::Duration fetch_wait = absl::Milliseconds(100);  // How long a broker holds a question when it has nothing new.
   absl::Duration commit_interval = absl::Milliseconds(500);
   WatchConfig watch;
+  StallConfig stall;
   absl::Duration close_limit = absl::Seconds(5);
 };
+
+// Told every change, from a thread of the library, after the line was logged: why reading does not go on, empty when it
+// goes on again. Must not block.
+using StallCallback = std::function<void(absl::string_view reason)>;
 
 // What the log remembers of CommitBehind().
 struct Mark {
@@ -46,12 +58,16 @@ struct Mark {
 // Another cluster at the same address is noticed by its id before its messages are handed on. A topic that was deleted
 // and made again in the same cluster is noticed only while its log is shorter than what is wanted.
 //
-// Owns two threads: one reads and calls the handler, one watches the brokers. Thread-safe.
+// A partition that stays where it is although the log holds more is said once, `Kafka consumer stands still: <where>`,
+// and so is `Kafka consumer goes on` after it: whether the handler hangs or refuses, or librdkafka has given up.
+//
+// Owns three threads: one reads and calls the handler, one watches the brokers, one the progress. Thread-safe.
 class Consumer final : public Subscriber {
  public:
   // InvalidArgument names the option that librdkafka rejects. Does not wait for a broker.
   static absl::StatusOr<std::unique_ptr<Consumer>> Create(ConsumerConfig config, LogSink log = nullptr,
-                                                          HealthCallback on_health = nullptr);
+                                                          HealthCallback on_health = nullptr,
+                                                          StallCallback on_stall = nullptr);
   ~Consumer() override;
 
   absl::Status Start(std::vector<TopicPartitionOffset> positions, BatchHandler& handler) override;

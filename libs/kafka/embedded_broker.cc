@@ -39,7 +39,16 @@ namespace ev::kafka {
 namespace {
 
 constexpr std::int16_t kProduceRequest = 0;
+constexpr std::int16_t kFetchRequest = 1;
+constexpr std::int16_t kListOffsetsRequest = 2;
 constexpr std::int32_t kBrokerId = 1;
+constexpr int kMaxStarts = 20;
+
+// As many as no test lives to see.
+void FailMany(rd_kafka_mock_cluster_t* cluster, std::int16_t request, int kafka_error_code) {
+  const std::vector<rd_kafka_resp_err_t> errors(100'000, static_cast<rd_kafka_resp_err_t>(kafka_error_code));
+  rd_kafka_mock_push_request_errors_array(cluster, request, errors.size(), errors.data());
+}
 
 // A file descriptor that is closed at the end of its scope.
 class Socket {
@@ -88,7 +97,17 @@ class EmbeddedBroker::Impl {
   int port = 0;
 };
 
+// The mock cluster makes any topic that a client asks for, with a number of partitions of its own: clients that have
+// waited for the port are turned away until the topics are there, and one that was quicker even so makes it begin anew.
 absl::StatusOr<std::unique_ptr<EmbeddedBroker>> EmbeddedBroker::Start(int port, absl::Span<const TopicConfig> topics) {
+  absl::StatusOr<std::unique_ptr<EmbeddedBroker>> broker = TryStart(port, topics);
+  for (int i = 1; i < kMaxStarts && absl::IsFailedPrecondition(broker.status()); ++i) broker = TryStart(port, topics);
+  return broker;
+}
+
+// FailedPrecondition: a client was quicker.
+absl::StatusOr<std::unique_ptr<EmbeddedBroker>> EmbeddedBroker::TryStart(int port,
+                                                                         absl::Span<const TopicConfig> topics) {
   auto impl = std::make_unique<Impl>();
   ConfHandle conf(rd_kafka_conf_new());
   rd_kafka_conf_set(conf.get(), "log_level", "3", nullptr, 0);
@@ -109,9 +128,11 @@ absl::StatusOr<std::unique_ptr<EmbeddedBroker>> EmbeddedBroker::Start(int port, 
     return absl::InternalError(absl::StrCat("embedded broker listens on '", bootstrap, "'"));
   }
   std::unique_ptr<EmbeddedBroker> broker(new EmbeddedBroker(std::move(impl)));
+  broker->SetDown();
   for (const TopicConfig& topic : topics) {
     if (absl::Status status = broker->CreateTopic(topic); !status.ok()) return status;
   }
+  broker->SetUp();
   return broker;
 }
 
@@ -148,6 +169,18 @@ void EmbeddedBroker::FailProduce(const std::vector<int>& kafka_error_codes) {
   std::vector<rd_kafka_resp_err_t> errors;
   for (const int code : kafka_error_codes) errors.push_back(static_cast<rd_kafka_resp_err_t>(code));
   rd_kafka_mock_push_request_errors_array(impl_->cluster.get(), kProduceRequest, errors.size(), errors.data());
+}
+
+void EmbeddedBroker::FailFetch(int kafka_error_code) {
+  FailMany(impl_->cluster.get(), kFetchRequest, kafka_error_code);
+}
+void EmbeddedBroker::FailListOffsets(int kafka_error_code) {
+  FailMany(impl_->cluster.get(), kListOffsetsRequest, kafka_error_code);
+}
+void EmbeddedBroker::HealReading() {
+  for (const std::int16_t request : {kFetchRequest, kListOffsetsRequest}) {
+    rd_kafka_mock_clear_request_errors(impl_->cluster.get(), request);
+  }
 }
 
 void EmbeddedBroker::DelayProduceAnswer(absl::Duration delay) {

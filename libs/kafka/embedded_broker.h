@@ -22,7 +22,8 @@ namespace ev::kafka {
 // the topics; a topic that is merely asked for may appear with 4 partitions. Do not measure its speed. Thread-safe.
 class EmbeddedBroker {
  public:
-  // Port 0 takes a free one. Unavailable when the port is taken; InvalidArgument for a topic that cannot be made.
+  // Port 0 takes a free one. Nobody is let in before the topics are there. Unavailable when the port is taken;
+  // InvalidArgument for a topic that cannot be made.
   static absl::StatusOr<std::unique_ptr<EmbeddedBroker>> Start(int port = 0, absl::Span<const TopicConfig> topics = {});
   ~EmbeddedBroker();
 
@@ -40,12 +41,18 @@ class EmbeddedBroker {
 
   // The next produce requests, one for each code, are answered with this Kafka error code, and not carried out.
   void FailProduce(const std::vector<int>& kafka_error_codes);
+  // Until HealReading() requests of one kind are answered with this Kafka error code: those for messages, or those for
+  // where partitions begin and end.
+  void FailFetch(int kafka_error_code);
+  void FailListOffsets(int kafka_error_code);
+  void HealReading();
   // The next produce request is carried out and its answer comes so late: a client with a shorter timeout sends it
   // again, and it is stored twice.
   void DelayProduceAnswer(absl::Duration delay);
 
  private:
   class Impl;
+  static absl::StatusOr<std::unique_ptr<EmbeddedBroker>> TryStart(int port, absl::Span<const TopicConfig> topics);
   explicit EmbeddedBroker(std::unique_ptr<Impl> impl);
 
   std::unique_ptr<Impl> impl_;

@@ -61,6 +61,21 @@ std::int64_t OffsetBook::GenerationOf(const TopicPartition& partition) const {
   return found == entries_.end() ? 0 : found->second.generation;
 }
 
+void OffsetBook::AtEnd(const TopicPartition& partition, std::int64_t offset) {
+  const auto found = entries_.find(partition);
+  if (found != entries_.end() && found->second.phase == Phase::kReading) found->second.seen_end = offset;
+}
+
+std::vector<OffsetBook::Move> OffsetBook::Positions() const {
+  std::vector<Move> positions;
+  positions.reserve(entries_.size());
+  for (const auto& [partition, entry] : entries_) {
+    const std::int64_t next = std::max(entry.next.value_or(-1), entry.seen_end);
+    positions.push_back({.partition = partition, .next = next < 0 ? std::nullopt : std::optional(next)});
+  }
+  return positions;
+}
+
 void OffsetBook::Lose(const TopicPartition& partition) {
   const auto found = entries_.find(partition);
   if (found == entries_.end() || found->second.phase != Phase::kReading) return;
@@ -76,6 +91,14 @@ std::vector<Gap> OffsetBook::Lost() const {
   return gaps;
 }
 
+bool OffsetBook::MoveAgain(const TopicPartition& partition, std::int64_t generation) {
+  const auto found = entries_.find(partition);
+  if (found == entries_.end() || found->second.generation != generation) return false;
+  if (found->second.phase != Phase::kLost || found->second.next.value_or(kLogEnd) != kLogEnd) return false;
+  SetPhase(found->second, Phase::kMoving);
+  return true;
+}
+
 void OffsetBook::Decide(const TopicPartition& partition, std::int64_t generation, std::int64_t next) {
   const auto found = entries_.find(partition);
   if (found == entries_.end() || found->second.generation != generation) return;
@@ -87,6 +110,7 @@ void OffsetBook::Decide(const TopicPartition& partition, std::int64_t generation
 void OffsetBook::SetPhase(Entry& entry, Phase phase) {
   moving_ += (phase == Phase::kMoving) - (entry.phase == Phase::kMoving);
   entry.phase = phase;
+  if (phase == Phase::kMoving) entry.seen_end = -1;  // Was seen by the reading before.
 }
 
 }  // namespace ev::kafka

@@ -15,7 +15,7 @@ namespace ev::kafka {
 // Where the reading of each partition stands: what is wanted next, what has to be moved, what the log has lost. Pure.
 //
 // A partition is moving (the log was not told yet where to read: nothing that arrives counts), reading, or lost (the
-// log does not hold what is wanted, and the owner has not decided yet).
+// log does not hold what is wanted, or may be another one, and the owner has not decided yet).
 class OffsetBook {
  public:
   // A partition that has to be read from `next` (without one: from the log's start).
@@ -40,10 +40,20 @@ class OffsetBook {
   void Taken(const TopicPartition& partition, std::int64_t generation, std::int64_t offset);
   std::int64_t GenerationOf(const TopicPartition& partition) const;
 
-  // The log does not hold what is wanted. Nothing happens while the partition is moving: that was about the past.
+  // The log was read up to its end, `offset`. Changes nothing of what is wanted and what counts.
+  void AtEnd(const TopicPartition& partition, std::int64_t offset);
+  // How far each partition was read: below `next` nothing is left. None before anything was learned about one that
+  // begins at its log's start or end.
+  std::vector<Move> Positions() const;
+
+  // The log does not hold what is wanted, or what it holds must not be taken yet. Nothing happens while the partition
+  // is moving: that was about the past.
   void Lose(const TopicPartition& partition);
   // The lost partitions, with what is wanted; `low` and `high` are not known here.
   std::vector<Gap> Lost() const;
+  // A partition that was lost in `generation` before anything of it was taken moves to its log's start or end again;
+  // false: an offset is wanted, or it is not lost.
+  bool MoveAgain(const TopicPartition& partition, std::int64_t generation);
   // The owner has decided for a partition that was lost in `generation`: it moves to `next`, in the same generation.
   void Decide(const TopicPartition& partition, std::int64_t generation, std::int64_t next);
 
@@ -53,6 +63,7 @@ class OffsetBook {
     Phase phase = Phase::kMoving;
     std::optional<std::int64_t> next;
     std::int64_t generation = 0;
+    std::int64_t seen_end = -1;  // Beyond `next` when the log's last records are not for readers.
   };
 
   void SetPhase(Entry& entry, Phase phase);

@@ -9,9 +9,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "base/mutex.h"
 #include "kafka/client.h"
+#include "kafka/monotonic.h"
 
 namespace ev::kafka {
 namespace {
@@ -123,10 +123,10 @@ class Producer::Impl {
   }
 
   absl::Status Flush(absl::Duration limit) {
-    const absl::Time end = absl::Now() + limit;
+    const absl::Duration end = Monotonic() + limit;
     MutexLock lock(mutex_);
     while (Queued() > 0) {
-      const absl::Duration left = end - absl::Now();
+      const absl::Duration left = end - Monotonic();
       if (left <= absl::ZeroDuration()) {
         return absl::DeadlineExceededError(
             absl::StrCat(Queued(), " messages were not delivered within ", absl::FormatDuration(limit)));
@@ -167,6 +167,7 @@ class Producer::Impl {
   }
 
   absl::Status Build() {
+    last_build_ = Monotonic();  // Whether it succeeds or not: failing at once is no busy loop either.
     absl::StatusOr<ConfHandle> conf = NewConf(config_.kafka, SettingsOf(config_));
     if (!conf.ok()) return conf.status();
     auto events = std::make_shared<ClientEvents>("producer", log_);
@@ -182,7 +183,6 @@ class Producer::Impl {
         return absl::InvalidArgumentError(absl::StrCat("kafka topic '", topic, "' is not a topic name"));
       }
     }
-    last_build_ = absl::Now();
     MutexLock lock(mutex_);
     client_ = *std::move(client);
     return absl::OkStatus();
@@ -262,8 +262,8 @@ class Producer::Impl {
     if (client == nullptr) return;
     is_giving_up_ = true;
     rd_kafka_purge(client.get(), RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
-    const absl::Time end = absl::Now() + kDrainLimit;
-    while (rd_kafka_outq_len(client.get()) > 0 && absl::Now() < end) rd_kafka_poll(client.get(), ToMillis(kPoll));
+    const absl::Duration end = Monotonic() + kDrainLimit;
+    while (rd_kafka_outq_len(client.get()) > 0 && Monotonic() < end) rd_kafka_poll(client.get(), ToMillis(kPoll));
     is_giving_up_ = false;
     client.reset();
     while (const std::optional<std::uint64_t> oldest = OldestUndelivered()) Done(*oldest, status);
@@ -275,9 +275,9 @@ class Producer::Impl {
     return undelivered_.begin()->first;
   }
 
-  void PauseUntil(absl::Time end, const std::stop_token& stop) {
+  void PauseUntil(absl::Duration end, const std::stop_token& stop) {
     MutexLock lock(mutex_);
-    while (!stop.stop_requested() && absl::Now() < end) pause_.WaitFor(mutex_, std::min(kPoll, end - absl::Now()));
+    while (!stop.stop_requested() && Monotonic() < end) pause_.WaitFor(mutex_, std::min(kPoll, end - Monotonic()));
   }
 
   void Log(LogLevel level, absl::string_view text) const {
@@ -298,7 +298,7 @@ class Producer::Impl {
   // Of the thread that polls (the destructor, when that has ended).
   bool is_fatal_ = false;
   bool is_giving_up_ = false;
-  absl::Time last_build_;
+  absl::Duration last_build_;
   std::unique_ptr<BrokerWatch> watch_;
   std::atomic<BrokerWatch*> watch_view_ = nullptr;  // The same for the polling thread, which starts before it.
   std::jthread poller_;                             // Last: stops before anything it uses is destroyed.

@@ -19,6 +19,7 @@
 namespace ev::process {
 namespace {
 
+constexpr char kControlD = '\x04';
 constexpr std::size_t kMaxLineBytes = 4096;
 constexpr int kHistoryLines = 500;
 
@@ -45,6 +46,7 @@ struct LineReader::Impl {
   Impl(Options o, std::function<void(const std::string&)> line, std::function<void()> end)
       : options(std::move(o)), on_line(std::move(line)), on_end(std::move(end)) {
     stop_fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    redraw_fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     terminal = ::isatty(options.input_fd) == 1;
     thread = std::jthread([this](const std::stop_token& stop) {
       terminal ? ReadTerminal(stop) : ReadPlain(stop);
@@ -57,6 +59,7 @@ struct LineReader::Impl {
     ::eventfd_write(stop_fd, 1);
     thread.join();
     ::close(stop_fd);
+    ::close(redraw_fd);
   }
 
   void Deliver(absl::string_view text, const std::stop_token& stop) {
@@ -64,13 +67,15 @@ struct LineReader::Impl {
     if (!text.empty() && text.size() <= kMaxLineBytes && !stop.stop_requested()) on_line(std::string(text));
   }
 
-  // Up to `size` bytes of input; 0 when it has ended or the reader stops.
-  std::size_t Read(char* out, std::size_t size) const {
+  // Up to `size` bytes of input; 0 when it has ended or the reader stops. `el`: whose line is redrawn when asked.
+  std::size_t Read(char* out, std::size_t size, EditLine* el = nullptr) const {
     pollfd fds[] = {{.fd = options.input_fd, .events = POLLIN, .revents = 0},
-                    {.fd = stop_fd, .events = POLLIN, .revents = 0}};
+                    {.fd = stop_fd, .events = POLLIN, .revents = 0},
+                    {.fd = el == nullptr ? -1 : redraw_fd, .events = POLLIN, .revents = 0}};
     while (true) {
-      if (::poll(fds, 2, -1) < 0 && errno != EINTR) return 0;
+      if (::poll(fds, 3, -1) < 0 && errno != EINTR) return 0;
       if (fds[1].revents != 0) return 0;
+      if (fds[2].revents != 0) RedrawLine(el);
       if (fds[0].revents == 0) continue;
       const ssize_t n = ::read(options.input_fd, out, size);
       if (n >= 0) return static_cast<std::size_t>(n);
@@ -93,6 +98,15 @@ struct LineReader::Impl {
       if (pending.size() > kMaxLineBytes) pending.resize(kMaxLineBytes + 1, 'x');
     }
     Deliver(pending, stop);  // A last line without its end counts.
+  }
+
+  void RedrawLine(EditLine* el) const {
+    eventfd_t requests = 0;
+    ::eventfd_read(redraw_fd, &requests);
+    el_resize(el);
+    std::fputs("\r\x1b[K", options.output);
+    el_set(el, EL_REFRESH);
+    std::fflush(options.output);
   }
 
   // Reading from a terminal that another job has would stop the process (SIGTTIN).
@@ -154,7 +168,10 @@ struct LineReader::Impl {
   static int GetCharacter(EditLine* el, wchar_t* out) {
     const Impl& self = Of(el);
     char byte = 0;
-    if (self.Read(&byte, 1) != 1) return 0;
+    if (self.Read(&byte, 1, el) != 1) return 0;
+    // libedit shows the prompt before it takes the terminal out of line mode. A Ctrl-D typed in between has ended a line
+    // there; read in character mode it is a 0.
+    if (byte == '\0') byte = kControlD;
     auto [bytes, character] = Utf8Lead(static_cast<unsigned char>(byte));
     for (int i = 1; i < bytes; ++i) {
       if (self.Read(&byte, 1) != 1) return 0;
@@ -183,6 +200,7 @@ struct LineReader::Impl {
   const std::function<void(const std::string&)> on_line;
   const std::function<void()> on_end;
   int stop_fd = -1;
+  int redraw_fd = -1;
   bool terminal = false;
   std::jthread thread;
 };
@@ -194,6 +212,10 @@ LineReader::~LineReader() = default;
 
 bool LineReader::is_terminal() const {
   return impl_->terminal;
+}
+
+void LineReader::Redraw() {
+  ::eventfd_write(impl_->redraw_fd, 1);
 }
 
 }  // namespace ev::process

@@ -36,6 +36,11 @@ class LineReader {
   // Whether the input is a terminal, so that a person types.
   bool is_terminal() const;
 
+  // What stands on the prompt's line was overwritten, or the terminal has another size: the reader's thread shows
+  // prompt and typed text again, on the line where the cursor is. Thread-safe; may be called by the callbacks. Terminal
+  // only.
+  void Redraw();
+
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;

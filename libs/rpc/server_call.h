@@ -40,8 +40,9 @@ class UnaryCall final : public grpc::ServerUnaryReactor {
   // False when the call has been finished before.
   bool Finish(absl::StatusOr<Response> result) {
     if (!TakeFinish()) return false;
+    const grpc::Status status = ToGrpc(result.status());
     if (result.ok()) *response_ = *std::move(result);  // gRPC frees the response only after the finish below.
-    grpc::ServerUnaryReactor::Finish(ToGrpc(result.status()));
+    grpc::ServerUnaryReactor::Finish(status);
     return true;
   }
 

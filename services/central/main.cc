@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
 #include "log/log.h"
@@ -25,6 +26,7 @@
 #include "services/central/adapters/shard_host.h"
 #include "services/central/adapters/ticket_service.h"
 #include "services/central/adapters/watch_hub.h"
+#include "services/central/console/console.h"
 #include "services/central/options.h"
 #include "services/central/status.h"
 #include "store/sqlite/sqlite_store.h"
@@ -55,6 +57,9 @@ int Run(ev::central::Options& options, ev::process::StopSignal& stop) {
                                         {.shards = options.backbone.topics.session_data.partitions}, started, ids);
   if (!store.ok()) return Failed(store.status());
 
+  central::Console console(
+      {.panel = options.panel, .log_file = (*data)->File("log"), .history_file = (*data)->File("history")},
+      [&stop] { stop.RequestStop("quit"); });
   const central::OutboxCodec codec(options.backbone.topics);
   auto host = central::ShardHost::Create(
       options.host, **store, clock, [&codec](const central::OutboxItem& item) { return codec.Encode(item); }, registry);
@@ -66,6 +71,7 @@ int Run(ev::central::Options& options, ev::process::StopSignal& stop) {
   });
   central::ChangeLog change_log;
   (*host)->AddObserver(change_log);
+  (*host)->AddObserver(console);
 
   std::unique_ptr<central::Backbone> backbone;
   if (options.kafka_enabled) {
@@ -92,6 +98,11 @@ int Run(ev::central::Options& options, ev::process::StopSignal& stop) {
                                                        .accept_cluster = status.accept_cluster()},
                                                       **host, status, clock);
   (*host)->Start();
+  // However this ends: the committer calls much of what stands above.
+  const absl::Cleanup stop_host = [&] {
+    if (backbone != nullptr) backbone->StopReading();
+    (*host)->Stop(absl::ZeroDuration());
+  };
   readiness.SetReady("store");
   if (backbone != nullptr) backbone->Start();
 
@@ -106,6 +117,7 @@ int Run(ev::central::Options& options, ev::process::StopSignal& stop) {
   log::Info("listening", {{"grpc", (*server)->address()},
                           {"http", process::HostPort(options.service.listen, (*http)->port())},
                           {"data", (*data)->path()}});
+  console.Start(**host, absl::StrCat("EVCharge Central ", (*server)->address()));
 
   std::optional<std::string> why;
   while (!(why = stop.WaitFor(absl::Hours(1))).has_value()) {
@@ -113,6 +125,7 @@ int Run(ev::central::Options& options, ev::process::StopSignal& stop) {
       log::Error("old requests could not be forgotten", {{"reason", pruned}});
     }
   }
+  console.Stop();
   log::Info("stopping", {{"why", *why}});
   readiness.Stop();
   if (backbone != nullptr) backbone->StopReading();

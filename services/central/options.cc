@@ -55,7 +55,7 @@ std::optional<int> ParseOptions(int argc, const char* const* argv, Options& opti
   parser.Add("outbox-bound", &options.host.outbox_bound, "Messages that may wait for Kafka").Range(100, 1e9);
 
   parser.Group("Console");
-  parser.Add("panel", &options.panel, "Show the live panel when the output is a terminal");
+  parser.Add("panel", &options.panel, "Show the live panel when input and output are a terminal");
 
   parser.Positional("grpc-port");
   parser.Positional("kafka-brokers");

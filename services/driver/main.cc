@@ -39,7 +39,8 @@ int Run(const ev::driver::Options& options, ev::process::StopSignal& stop) {
   const SystemClock clock;
   RandomIdSource ids;
   metrics::Registry registry("ev-driver", process::Version());
-  metrics::Readiness readiness(registry, {driver::Agent::kCondition, driver::Backbone::kCondition});
+  metrics::Readiness readiness(
+      registry, {driver::Agent::kCondition, driver::Backbone::kCondition, driver::Backbone::kConsumerCondition});
 
   auto data = process::DataDir::Open(absl::StrCat(service.data_dir, "/driver-", options.driver.value()));
   if (!data.ok()) return Failed(data.status());
@@ -53,7 +54,9 @@ int Run(const ev::driver::Options& options, ev::process::StopSignal& stop) {
     if (!made.ok()) return Failed(made.status());
     backbone = *std::move(made);
   } else {
-    readiness.SetReady(driver::Backbone::kCondition);
+    for (const char* condition : {driver::Backbone::kCondition, driver::Backbone::kConsumerCondition}) {
+      readiness.SetReady(condition);
+    }
   }
   rpc::LiveStreams streams;
   const auto driver_service =

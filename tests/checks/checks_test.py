@@ -31,6 +31,11 @@ class ChecksTest(unittest.TestCase):
         self.assert_fence("libs/metrics/x.cc", "<librdkafka/rdkafka.h>", False)
         self.assert_fence("tests/unit/x_test.cc", "<librdkafka/rdkafka.h>", False)
 
+    def test_waits_for_kafka_are_not_measured_with_the_wall_clock(self):
+        self.assert_fence("libs/kafka/consumer.cc", '"absl/time/clock.h"', False)
+        self.assert_fence("libs/kafka/consumer.cc", '"kafka/monotonic.h"', True)
+        self.assert_fence("services/driver/main.cc", '"absl/time/clock.h"', True)
+
     def test_generated_messages_stay_in_adapters_and_tests(self):
         header = '"evcharging/events/v1/facts.pb.h"'
         self.assert_fence("services/central/adapters/codec.cc", header, True)

@@ -29,6 +29,7 @@ FENCES = [
     ),
     ([r"^libs/"], [], r"^services/", "a library knows no service"),
     ([r"."], [r"^libs/kafka/"], r"^librdkafka/", "librdkafka is behind libs/kafka"),
+    ([r"^libs/kafka/"], [], r"^absl/time/clock\.h$", "the wall clock may step: waits are measured with kafka/monotonic.h"),
     (
         [r"."],
         [r"^services/[^/]+/adapters/", r"^libs/(wire|rpc)/", r"^cli/", r"^tests/"],

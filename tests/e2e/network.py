@@ -1,14 +1,16 @@
 """A charging network of real processes on this machine: started, killed, asked and stopped by tests.
 
-Everything listens on loopback, on ports that the system chose; every wait has an end; nothing outlives the test.
+Everything listens on loopback, on ports that were free; every wait has an end; nothing outlives the test.
 """
 import json
 import os
 import pathlib
+import random
 import re
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -37,9 +39,24 @@ def eventually(what, condition, limit_s=LIMIT_S):
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """Below the range from which the kernel gives out ports by itself: nobody takes it by chance before it is bound,
+    or between two starts of one program."""
+    for port in random.sample(range(20000, 32000), 200):
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+    raise AssertionError("no free port between 20000 and 32000")
+
+
+def series(metrics):
+    """(name, labels, value) of each line of what /metrics answers."""
+    for line in metrics.splitlines():
+        if not line.startswith("#"):
+            name, labels, value = re.fullmatch(r"(\w+)(?:\{(.*)\})? (\S+)", line).groups()
+            yield name, dict(re.findall(r'(\w+)="([^"]*)"', labels or "")), float(value)
 
 
 class Kafka:
@@ -65,19 +82,40 @@ class Kafka:
     def kill(self):
         self.tool("kill")
 
+    def kcat(self, *arguments):
+        """Runs kcat; returns what it printed, as bytes."""
+        command = ["kcat", "-b", self.address, *arguments]
+        return subprocess.run(command, capture_output=True, timeout=60, check=True).stdout
+
+    def body(self, message):
+        """The bytes of one message of Network.topic()."""
+        return self.kcat("-C", "-q", "-t", message["topic"], "-p", str(message["partition"]), "-o",
+                         str(message["offset"]), "-c", "1", "-f", "%s")
+
+    def produce(self, topic, partition, key, body):
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(body)
+            file.flush()
+            self.kcat("-P", "-t", topic, "-p", str(partition), "-k", key, file.name)
+
+
+class Ended(Exception):
+    """A program that is waited for runs no more."""
+
 
 class Process:
     """A program under test. Its log is JSON, one record a line."""
 
-    def __init__(self, name, arguments, folder, stdin=subprocess.PIPE):
+    def __init__(self, name, arguments, folder, stdin=subprocess.PIPE, env=None):
         self.name = name
         self.log_path = folder / f"{name}.log"
         self.out_path = folder / f"{name}.out"
         program, *rest = arguments
         with open(self.log_path, "ab") as log, open(self.out_path, "ab") as out:
-            self.log_start = log.tell()
+            self.log_start, self.out_start = log.tell(), out.tell()
             self.process = subprocess.Popen(
-                [str(BIN / program), *rest], stdin=stdin, stdout=out, stderr=log, text=True, cwd=folder
+                [str(BIN / program), *rest], stdin=stdin, stdout=out, stderr=log, text=True, cwd=folder,
+                env={**os.environ, **(env or {})},
             )
 
     def records(self):
@@ -100,20 +138,37 @@ class Process:
         return None
 
     def wait_said(self, pattern, limit_s=LIMIT_S, **fields):
-        def look():
-            found = self.said(pattern, **fields)
-            if found is None and self.process.poll() is not None:
-                raise SystemExit(f"{self.name} ended with {self.process.returncode}: {self.records()[-5:]}")
-            return found
-
-        return eventually(f"{self.name} says {pattern!r} {fields or ''}", look, limit_s)
+        return self.wait(f"says {pattern!r} {fields or ''}", lambda: self.said(pattern, **fields), limit_s)
 
     def output(self):
-        return self.out_path.read_text(encoding="utf-8", errors="replace")
+        """What this start has printed."""
+        with open(self.out_path, encoding="utf-8", errors="replace") as out:
+            out.seek(self.out_start)
+            return out.read()
+
+    def wait_output(self, pattern):
+        return self.wait(f"prints {pattern!r}", lambda: re.search(pattern, self.output(), re.MULTILINE))
+
+    def wait(self, what, look, limit_s=LIMIT_S):
+        """As eventually(), but a program that has ended is not waited for."""
+        def look_again():
+            has_ended = self.process.poll() is not None
+            found = look()
+            if not found and has_ended:
+                raise Ended(f"{self.name} ended with {self.process.returncode}: {self.records()[-5:]}")
+            return found
+
+        return eventually(f"{self.name} {what}", look_again, limit_s)
 
     def type(self, line):
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
+
+    def end_input(self):
+        self.process.stdin.close()
+
+    def signal(self, number):
+        self.process.send_signal(number)
 
     def kill(self):
         self.process.kill()
@@ -129,13 +184,14 @@ class Process:
 class Network:
     """Central, charging points and drivers on one broker. Use as a context manager."""
 
-    def __init__(self, broker=None, points=0, engine=(), central=()):
+    def __init__(self, broker=None, points=0, engine=(), central=(), monitor=()):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ev-e2e-"))
         self.broker = broker
         self.processes = []
         self.engines, self.monitors = {}, {}
         self.engine_arguments = list(engine)
         self.central_arguments = list(central)
+        self.monitor_arguments = list(monitor)
         self.central_port = free_port()
         self.http_port = free_port()
         self.central_address = f"127.0.0.1:{self.central_port}"
@@ -176,7 +232,8 @@ class Network:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def start(self, name, *arguments, stdin=subprocess.PIPE):
-        process = Process(name, [*arguments, "--data-dir", str(self.folder), "--log-format", "json"], self.folder, stdin)
+        arguments = [*arguments, "--data-dir", str(self.folder), "--log-format", "json"]
+        process = Process(name, arguments, self.folder, stdin)
         self.processes.append(process)
         return process
 
@@ -207,7 +264,7 @@ class Network:
     def start_monitor(self, cp):
         self.monitors[cp] = self.start(
             f"monitor-{cp}", "ev-monitor", f"127.0.0.1:{self.engines[cp].port}", self.central_address, cp,
-            "--grpc-port", "0", "--http-port", "0", "--location", f"{cp} street",
+            "--grpc-port", "0", "--http-port", "0", "--location", f"{cp} street", *self.monitor_arguments,
         )
         return self.monitors[cp]
 
@@ -230,14 +287,14 @@ class Network:
         assert done.returncode == 0, f"{method}: {done.stderr}"
         return json.loads(done.stdout or "{}")
 
-    def refused(self, method, request):
-        """The call must fail; returns (code name, reason, message)."""
-        done = self.grpcurl(method, request, check=False)
+    def refused(self, method, request, address=None):
+        """The call must fail; returns (code name, reason, bad field or "")."""
+        done = self.grpcurl(method, request, address, check=False)
         assert done.returncode >= 64, f"{method} did not fail: {done.stdout}"
         code = re.search(r"Code: (\w+)", done.stderr).group(1)
-        message = re.search(r"Message: (.*)", done.stderr).group(1)
         reason = re.search(r'"reason": "(\w+)"', done.stderr)
-        return code, reason.group(1) if reason else "", message
+        field = re.search(r'"field": "([\w.]+)"', done.stderr)
+        return code, reason.group(1) if reason else "", field.group(1) if field else ""
 
     def point(self, cp):
         return self.grpcurl("ChargingPointService/GetChargingPoint", {"charging_point_id": cp})
@@ -265,9 +322,20 @@ class Network:
     def tickets(self, **request):
         return self.grpcurl("TicketService/ListTickets", {"page_size": 1000, **request})["tickets"]
 
+    def tickets_in_store(self, session_id):
+        """(energy_mwh, amount_micros) of each of a session's tickets, read from Central's file."""
+        file = sqlite3.connect(f"file:{self.folder}/central/central.db?mode=ro", uri=True)
+        try:
+            return file.execute(
+                "SELECT energy_mwh, amount_micros FROM ticket WHERE session=?", (session_id,)).fetchall()
+        finally:
+            file.close()
+
+    def engine_address(self, cp):
+        return f"127.0.0.1:{self.engines[cp].port}"
+
     def engine_call(self, cp, method, request=None):
-        return self.grpcurl(f"evcharging.engine.v1.EngineService/{method}", request,
-                            address=f"127.0.0.1:{self.engines[cp].port}")
+        return self.grpcurl(f"evcharging.engine.v1.EngineService/{method}", request, self.engine_address(cp))
 
     def ended_at_point(self, cp):
         """Energy and amount of the charges that this Engine ended in this start, by its own log."""
@@ -275,20 +343,30 @@ class Network:
         found = [re.search(pattern, r.get("message", "")) for r in self.engines[cp].records()]
         return [(int(m.group(2)), int(m.group(3)), m.group(1)) for m in found if m]
 
-    def topic(self, name):
-        """What a topic holds now, decoded."""
-        done = subprocess.run([str(BIN / "evctl"), "tail", name, "--kafka-brokers", self.broker],
+    def topic(self, name, *flags, session_id=None):
+        """What a topic holds now, decoded; with a session, what is about it."""
+        done = subprocess.run([str(BIN / "evctl"), "tail", name, "--kafka-brokers", self.broker, *flags],
                               capture_output=True, text=True, timeout=120, check=True)
-        return [json.loads(line) for line in done.stdout.splitlines()]
+        messages = [json.loads(line) for line in done.stdout.splitlines()]
+        return [m for m in messages if session_id in (None, m.get("value", {}).get("session_id"))]
 
-    def metrics(self):
-        done = subprocess.run(["curl", "-sf", f"http://127.0.0.1:{self.http_port}/metrics"],
+    def http(self, path, address=None):
+        """(status, body) of Central, or of the server at `address`."""
+        address = address or f"127.0.0.1:{self.http_port}"
+        done = subprocess.run(["curl", "-s", "-w", "\n%{http_code}", f"http://{address}/{path}"],
                               capture_output=True, text=True, timeout=20, check=True)
-        return done.stdout
+        body, status = done.stdout.rsplit("\n", 1)
+        return int(status), body
 
-    def metric(self, series):
-        """The value of one series, written as /metrics writes it."""
-        for line in self.metrics().splitlines():
-            if line.startswith(series + " "):
-                return float(line.rsplit(" ", 1)[1])
-        raise KeyError(series)
+    def metrics(self, address=None):
+        status, body = self.http("metrics", address)
+        assert status == 200, body
+        return body
+
+    def metric(self, name, **labels):
+        """The sum of the series of this name that have these labels, of which there must be one."""
+        values = [value for found, has, value in series(self.metrics())
+                  if found == name and labels.items() <= has.items()]
+        if not values:
+            raise KeyError(f"{name} {labels}")
+        return sum(values)

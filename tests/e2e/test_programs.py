@@ -1,14 +1,18 @@
 """Each program as people start it: arguments, ports, signals, health, and what it says when something is wrong. On the
 embedded broker: nothing here is about durability."""
+import contextlib
 import os
 import pathlib
+import re
 import shutil
+import signal
+import socket
 import subprocess
 import tempfile
 import time
 import unittest
 
-from network import BIN, TOOLS, Network, Process, eventually, free_port
+from network import BIN, TOOLS, Network, Process, eventually, free_port, series
 
 SERVICES = ("ev-central", "ev-engine", "ev-monitor", "ev-driver")
 MORE = {"ev-monitor": ("--cp-id", "cp_001")}  # What has no default.
@@ -17,6 +21,29 @@ MORE = {"ev-monitor": ("--cp-id", "cp_001")}  # What has no default.
 def run(program, *arguments, env=None):
     return subprocess.run([str(BIN / program), *arguments], capture_output=True, text=True, timeout=60, check=False,
                           env={**os.environ, **(env or {})})
+
+
+def shown_config(program, *arguments, env=None):
+    """{"kafka.brokers": ('"localhost:9092"', "default")}: value and source of every option."""
+    done = run(program, "--print-config", *arguments, env=env)
+    assert done.returncode == 0, done.stderr
+    section, options = "", {}
+    for line in done.stdout.splitlines():
+        if head := re.fullmatch(r"\[(\w+)\]", line):
+            section = head.group(1) + "."
+        elif option := re.fullmatch(r"([\w-]+) = (.*?)  # (.*)", line):
+            options[section + option.group(1)] = (option.group(2), option.group(3))
+    return options
+
+
+@contextlib.contextmanager
+def taken(port):
+    """The port is in use for a while: by us, unless somebody has it already."""
+    with socket.socket() as s:
+        with contextlib.suppress(OSError):
+            s.bind(("127.0.0.1", port))
+            s.listen()
+        yield
 
 
 class Programs(unittest.TestCase):
@@ -33,46 +60,91 @@ class Programs(unittest.TestCase):
             if process.process.stdin:
                 process.process.stdin.close()
 
-    def start(self, name, *arguments):
-        process = Process(name, [*arguments, "--data-dir", str(self.folder), "--log-format", "json"], self.folder)
+    def start(self, name, *arguments, env=None):
+        """In the data folder of this test, unless `env` says where data is kept."""
+        folder = [] if env else ["--data-dir", str(self.folder)]
+        process = Process(name, [*arguments, *folder, "--log-format", "json"], self.folder, env=env)
         self.started.append(process)
         return process
 
-    def broker(self):
-        port = free_port()
-        process = Process("broker", ["ev-broker", "--port", str(port)], self.folder)
+    def broker(self, *arguments, port=None):
+        port = port or free_port()
+        process = Process("broker", ["ev-broker", "--port", str(port), *arguments], self.folder)
         self.started.append(process)
-        eventually("the broker prints its address", lambda: str(port) in process.output())
+        process.wait_output(f":{port} ")
         return f"localhost:{port}"
 
-    # B130 B131 B132 B133 B180
-    def test_the_ancestors_arguments_start_a_network_and_sigterm_ends_it_with_0(self):
+    def partitions(self, broker, topic):
+        listed = subprocess.run(["kcat", "-b", broker, "-L"], capture_output=True, text=True, timeout=60, check=True)
+        return int(re.search(rf'topic "{topic}" with (\d+) partitions', listed.stdout).group(1))
+
+    # B130 B131 B132 B133 B179 B180
+    def test_the_ancestors_arguments_start_a_network_that_needs_no_input_and_sigterm_ends_it_with_0(self):
         broker, central_port, engine_port = self.broker(), free_port(), free_port()
         central = self.start("central", "ev-central", str(central_port), broker, "--http-port", "0")
         central.wait_said("^listening$", grpc=f"127.0.0.1:{central_port}")
+        central.wait_said("^Kafka consumers initialized successfully$")
         os.environ["ENGINE_LISTEN_PORT"] = str(engine_port)
         self.addCleanup(os.environ.pop, "ENGINE_LISTEN_PORT", None)
         engine = self.start("engine", "ev-engine", broker, "--http-port", "0")
         engine.wait_said("^listening$", grpc=f"127.0.0.1:{engine_port}")
+        engine.wait_said("^Kafka producer initialized successfully$")
         monitor = self.start("monitor", "ev-monitor", f"localhost:{engine_port}", f"localhost:{central_port}", "cp_001",
                              "--grpc-port", "0", "--http-port", "0")
+        for process in (central, engine, monitor):
+            process.end_input()
         central.wait_said("^charging point changed$", cp_id="cp_001", state="AVAILABLE")
         driver = self.start("driver", "ev-driver", broker, "driver_001", "--central", f"localhost:{central_port}",
                             "--grpc-port", "0", "--http-port", "0")
-        driver.type("charge cp_001 1000mWh" if False else "charge cp_001")
+        driver.wait_said("^listening$", driver_id="driver_001", follows="Kafka")
+        driver.wait_said("^Kafka consumers initialized successfully$")
+        driver.type("charge cp_001")
         central.wait_said("^session changed$", driver_id="driver_001", state="CHARGING")
-        for process in (driver, monitor, engine, central):
+        # The Engine first: what it has metered so far must reach the ledger before it ends.
+        for process in (engine, driver, monitor, central):
             begin = time.monotonic()
             self.assertEqual(process.terminate(), 0, process.name)
             self.assertLess(time.monotonic() - begin, 10, process.name)
+            if process is engine:
+                ticket = central.wait_said("^ticket issued$", driver_id="driver_001", end_reason="ENGINE_RESTARTED")
+                ended = engine.said(r"^charging ended \(ENGINE_RESTARTED\)")["message"]
+                self.assertIn(f"{ticket['energy_mwh']} mWh, {ticket['amount_micros']} micros", ended)
+
+    # B133
+    def test_a_driver_dials_the_central_that_it_is_told_of_or_localhost_50051(self):
+        for arguments, env, central in (((), {}, ('"localhost:50051"', "default")),
+                                        ((), {"EV_CENTRAL": "c:1"}, ('"c:1"', "EV_CENTRAL")),
+                                        (("--central", "c:2"), {"EV_CENTRAL": "c:1"}, ('"c:2"', "--central"))):
+            options = shown_config("ev-driver", "b:1", "d_1", *arguments, env=env)
+            self.assertEqual(options["central"], central)
+            self.assertEqual((options["kafka.brokers"][0], options["driver.id"][0]), ('"b:1"', '"d_1"'))
 
     # B176
     def test_a_port_that_is_taken_moves_only_when_it_was_left_at_its_default(self):
-        with Network() as net:
-            second = run("ev-central", "--kafka-enabled=false", "--http-port", "0", "--grpc-port",
-                         str(net.central_port), "--data-dir", str(self.folder))
-            self.assertEqual(second.returncode, 1)
-            self.assertIn(str(net.central_port), second.stderr)
+        other_grpc, quiet = ("--grpc-port", "0"), ("--http-port", "0")
+        for program, option, port, more in (
+                ("ev-central", "http", 9464, ("--kafka-enabled=false", *other_grpc)),
+                ("ev-engine", "http", 9465, ("--kafka-enabled=false", *other_grpc)),
+                ("ev-monitor", "grpc", 50053, (*quiet, *MORE["ev-monitor"])),
+                ("ev-driver", "grpc", 50054, quiet)):
+            with self.subTest(program), taken(port):
+                moved = self.start(f"moved-{program}", program, *more)
+                address = moved.wait_said("^listening$")[option]
+                self.assertNotEqual(address, f"127.0.0.1:{port}")
+                socket.create_connection(address.split(":"), timeout=20).close()
+        chosen = free_port()
+        for program, port, more in (
+                ("ev-central", 50051, ("--kafka-enabled=false", *quiet)),
+                ("ev-engine", 50052, ("--kafka-enabled=false", *quiet)),
+                ("ev-central", chosen, ("--kafka-enabled=false", "--grpc-port", str(chosen), *quiet)),
+                ("ev-central", chosen, ("--kafka-brokers", "127.0.0.1:1", "--grpc-port", str(chosen), *quiet)),
+                ("ev-central", chosen, ("--kafka-enabled=false", *other_grpc, "--http-port", str(chosen))),
+                ("ev-monitor", chosen, ("--grpc-port", str(chosen), *quiet, *MORE["ev-monitor"])),
+                ("ev-driver", chosen, (*other_grpc, "--http-port", str(chosen)))):
+            with self.subTest(program, port=port), taken(port):
+                done = run(program, "--data-dir", str(self.folder / "second"), *more)
+                self.assertEqual(done.returncode, 1, done.stderr)
+                self.assertIn(str(port), done.stderr)
 
     # B171 B172 B177
     def test_a_misconfiguration_names_the_option_and_exits_with_2(self):
@@ -101,6 +173,38 @@ class Programs(unittest.TestCase):
             self.assertEqual(shown.returncode, 0, program)
             self.assertIn("# default", shown.stdout)
 
+    # B186
+    def test_the_defaults_are_what_the_book_says(self):
+        expected = {
+            "ev-central": {"price.default": "350000", "price.currency": '"EUR"', "command.deadline": '"3s"',
+                           "grant.time-to-live": '"30s"', "request.max-age": '"10s"', "link.silence": '"3s"',
+                           "dedup.window": "1000000", "topic.retention": '"168h"', "auto.register": "true",
+                           "grpc.port": "50051", "http.port": "9464", "listen": '"127.0.0.1"'},
+            "ev-engine": {"sim.power-w": "11000", "sim.full-after": '"1m"', "silence.limit": '"3s"',
+                          "plug.in": '"auto"', "grpc.port": "50052", "http.port": "9465", "listen": '"127.0.0.1"'},
+            "ev-monitor": {"silence.limit": '"3s"', "grpc.port": "50053", "http.port": "9466",
+                           "listen": '"127.0.0.1"'},
+            "ev-driver": {"pause": '"4s"', "grpc.port": "50054", "http.port": "9467", "listen": '"127.0.0.1"'},
+        }
+        for program, defaults in expected.items():
+            options = shown_config(program, *MORE.get(program, ()))
+            self.assertEqual({name: options[name] for name in defaults},
+                             {name: (value, "default") for name, value in defaults.items()}, program)
+
+    # B187
+    def test_without_a_data_folder_each_program_has_one_of_its_own_below_the_users_state(self):
+        for env, root in (({"XDG_STATE_HOME": "/s", "HOME": "/h"}, "/s/evcharge"),
+                          ({"XDG_STATE_HOME": "", "HOME": "/h"}, "/h/.local/state/evcharge")):
+            self.assertEqual(shown_config("ev-central", env=env)["data.dir"], (f'"{root}"', "default"))
+        engine_port, quiet = free_port(), ("--http-port", "0")
+        for name, program, *arguments in (
+                ("central", "ev-central", "--kafka-enabled=false", "--grpc-port", str(free_port())),
+                (f"engine-{engine_port}", "ev-engine", "--kafka-enabled=false", "--grpc-port", str(engine_port)),
+                ("driver-ann", "ev-driver", "--driver-id", "ann", "--grpc-port", str(free_port()))):
+            self.start(program, program, *arguments, *quiet, env={"XDG_STATE_HOME": str(self.folder)}).wait_said(
+                "^listening$")
+            self.assertTrue((self.folder / "evcharge" / name / "lock").is_file(), name)
+
     # B174
     def test_port_0_wants_an_explicit_data_folder_and_a_folder_belongs_to_one_process(self):
         self.assertEqual(run("ev-central", "--grpc-port", "0", "--check-config").returncode, 2)
@@ -122,32 +226,63 @@ class Programs(unittest.TestCase):
             self.assertIn("central.db", done.stderr)
             self.assertEqual(file.read_bytes(), content)
 
-    # B173 B183
+    # B173
     def test_a_broker_that_is_absent_at_start_is_said_once_and_then_used(self):
         port = free_port()
         with Network(f"localhost:{port}") as net:
             net.central.wait_said(f"^Kafka producer cannot reach localhost:{port}: ")
             self.assertEqual(net.grpcurl("ServerService/GetServerInfo")["broker"]["health"], "HEALTH_DEGRADED")
-            broker = Process("late-broker", ["ev-broker", "--port", str(port)], self.folder)
-            self.started.append(broker)
+            self.assertEqual(net.grpcurl("grpc.health.v1.Health/Check", {"service": "readiness"})["status"], "SERVING")
+            status, body = net.http("readyz")
+            self.assertEqual((status, body.splitlines()[0]), (200, "degraded"))
+            self.assertIn(f"localhost:{port}", body)
+            self.broker(port=port)
             net.central.wait_said("^Kafka producer initialized successfully$")
             eventually("the broker is OK", lambda: net.grpcurl("ServerService/GetServerInfo")["broker"]["health"] ==
                        "HEALTH_OK")
+            eventually("ready", lambda: net.http("readyz") == (200, "ready\n"))
             said = [r for r in net.central.records() if "Kafka producer cannot reach" in r["message"]]
             self.assertEqual(len(said), 1)
 
+    def test_the_embedded_broker_has_its_own_topics_although_clients_wait_for_its_port(self):
+        port, topic = free_port(), "charging_dead_letter"
+        settings = [word for setting in ("reconnect.backoff.ms=1", "reconnect.backoff.max.ms=2",
+                                         "topic.metadata.refresh.interval.ms=10") for word in ("-X", setting)]
+        for _ in range(4):  # Each asks for the topic as soon as it gets through, and goes on while its input is open.
+            client = subprocess.Popen(["kcat", "-b", f"localhost:{port}", "-P", "-t", topic, *settings],
+                                      stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            self.addCleanup(client.communicate)
+            self.addCleanup(client.kill)
+            self.assertIn("Connection refused", client.stderr.readline())
+        self.assertEqual(self.partitions(self.broker(port=port), topic), 1)
+
     # B183
-    def test_topics_with_another_number_of_partitions_make_central_not_ready(self):
-        port = free_port()
-        broker = Process("broker-of-5", ["ev-broker", "--port", str(port), "--partitions", "5"], self.folder)
-        self.started.append(broker)
-        eventually("the broker prints its address", lambda: str(port) in broker.output())
-        with Network(f"localhost:{port}") as net:
+    def test_topics_with_another_number_of_partitions_are_left_as_they_are_and_make_central_not_ready(self):
+        broker = self.broker("--partitions", "5")
+        with Network(broker) as net:
             eventually("not ready", lambda: net.grpcurl("grpc.health.v1.Health/Check", {"service": "readiness"})[
                 "status"] == "NOT_SERVING")
             net.central.wait_said("^the topics cannot be used$")
+            status, body = net.http("readyz")
+            self.assertEqual((status, body.splitlines()[0]), (503, "not ready"))
+            self.assertIn("has 5 partitions, the store was made for 12", body)
+            self.assertEqual(self.partitions(broker, "charging_session_data"), 5)
 
-    # B156 B157 B161 B163 B178 B181
+    # B104
+    def test_with_kafka_switched_off_a_charge_runs_and_nothing_is_written_to_the_outbox(self):
+        with Network(points=1) as net:
+            net.central.wait_said("Kafka is switched off")
+            net.engines["cp_001"].wait_said("Kafka is switched off")
+            session_id = net.charge("ann", "cp_001")
+            net.wait_session(session_id, "CHARGING")
+            self.assertTrue(net.engine_call("cp_001", "GetStatus")["energy_flows"])
+            net.engine_call("cp_001", "Unplug")
+            net.wait_session(session_id, "AWAITING_FINAL")
+            net.wait_state("cp_001", "AVAILABLE")
+            self.assertEqual(net.metric("ev_outbox_rows"), 0)
+            self.assertEqual(net.grpcurl("ServerService/GetServerInfo")["broker"]["health"], "HEALTH_OFF")
+
+    # B157 B161 B163 B178 B181
     def test_every_server_has_reflection_health_metrics_and_answers_empty_requests(self):
         with Network(self.broker(), points=1) as net:
             driver = net.driver("ann")
@@ -158,23 +293,116 @@ class Programs(unittest.TestCase):
                 self.assertEqual(net.grpcurl("grpc.health.v1.Health/Check", {"service": "liveness"},
                                              address=listening["grpc"])["status"], "SERVING", name)
                 for path in ("metrics", "livez", "readyz"):
-                    done = subprocess.run(["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}",
-                                           f"http://{listening['http']}/{path}"], capture_output=True, text=True,
-                                          timeout=20, check=True)
-                    self.assertEqual(done.stdout, "200", f"{name} /{path}")
+                    self.assertEqual(net.http(path, listening["http"])[0], 200, f"{name} /{path}")
             self.assertEqual(len(net.grpcurl("ChargingPointService/ListChargingPoints")["charging_points"]), 1)
             self.assertEqual(net.grpcurl("TicketService/ListTickets")["tickets"], [])
             monitor = net.grpcurl("evcharging.monitor.v1.MonitorService/GetStatus",
                                   address=net.monitors["cp_001"].said("^listening$")["grpc"])
             self.assertIn("cp_001", str(monitor))
-            for method in ("InjectFault", "InjectFault", "ClearFault", "ClearFault", "PlugIn", "PlugIn", "Unplug"):
-                net.engine_call("cp_001", method)
-            self.assertIn("HEALTHY", str(net.engine_call("cp_001", "GetStatus")))
+
+    # B156
+    def test_the_engines_surface_plugs_faults_and_requests_and_each_call_may_be_repeated(self):
+        with Network(self.broker(), points=1, engine=["--plug-in=manual"]) as net:
+            for method, health, plug in (
+                    ("InjectFault", "FAULTED", "UNPLUGGED"), ("ClearFault", "HEALTHY", "UNPLUGGED"),
+                    ("PlugIn", "HEALTHY", "PLUGGED_IN"), ("Unplug", "HEALTHY", "UNPLUGGED")):
+                for _ in range(2):
+                    net.engine_call("cp_001", method)
+                    status = net.engine_call("cp_001", "GetStatus")
+                    self.assertEqual((status["report"]["health"], status["plug_state"]),
+                                     (f"ENGINE_HEALTH_{health}", f"PLUG_STATE_{plug}"), method)
             # A person at the charging point: checked by Central like anybody.
             net.wait_state("cp_001", "AVAILABLE")
-            net.engine_call("cp_001", "RequestSession", {"driver_id": "walk_in"})
-            session = eventually("the manual session", lambda: net.grpcurl("SessionService/ListSessions")["sessions"][0])
-            self.assertEqual((session["driver_id"], session["requested_at_point"]), ("walk_in", True))
+            asked = [net.engine_call("cp_001", "RequestSession", {"driver_id": "walk_in", "request_id": "w1"})
+                     for _ in range(2)]
+            sessions = net.grpcurl("SessionService/ListSessions")["sessions"]
+            self.assertEqual([s["session_id"] for s in sessions], [asked[0]["session_id"]])
+            self.assertEqual(asked[1], asked[0])
+            self.assertEqual((sessions[0]["driver_id"], sessions[0]["requested_at_point"]), ("walk_in", True))
+
+    # B25 B139
+    def test_at_the_engines_prompt_a_person_plugs_in_asks_for_a_charge_and_breaks_the_hardware(self):
+        with Network(self.broker(), points=1, engine=["--plug-in=manual"]) as net:
+            engine = net.engines["cp_001"]
+            engine.type("status")
+            engine.wait_output(r"^cp_001  idle  unplugged  register 0\.000000 kWh")
+            engine.type("request walk_in 1kWh")
+            session_id = engine.wait_output(r"granted: session (\w+)").group(1)
+            net.wait_session(session_id, "GRANTED")
+            self.assertEqual(net.state("cp_001"), "RESERVED")  # Nobody plugs in but the person.
+            engine.type("plug in")
+            net.wait_session(session_id, "CHARGING")
+            eventually("power flows", lambda: net.engine_call("cp_001", "GetStatus")["power_w"] == 11_000)
+            engine.type("status")
+            engine.wait_output(rf"cp_001  charging for walk_in, session {session_id}  11\.0 kW  .* EUR  plugged in")
+            engine.type("unplug")
+            ticket = net.wait_session(session_id, "COMPLETED")["ticket"]
+            self.assertEqual((ticket["driver_id"], ticket["end_reason"]), ("walk_in", "END_REASON_UNPLUGGED"))
+            engine.type("fault cable damaged")
+            net.wait_state("cp_001", "FAULTED")
+            self.assertIn("cable damaged", net.point("cp_001")["connection"]["fault"])
+            engine.type("request walk_in")
+            engine.wait_output("denied: POINT_FAULTED")
+            engine.type("clear")
+            net.wait_state("cp_001", "AVAILABLE")
+            engine.type("dance")
+            engine.wait_output("unknown command: dance")
+            engine.type("quit")
+            self.assertEqual(engine.process.wait(timeout=60), 0)
+
+    # B25
+    def test_the_simulator_plugs_in_by_itself_unless_it_is_told_to_leave_that_to_a_person(self):
+        with Network(points=1) as net:
+            net.wait_session(net.charge("ann", "cp_001"), "CHARGING")
+            net.engines["cp_001"].wait_said("^vehicle plugged in$")
+
+    # B181 B188
+    def test_what_central_and_the_engine_count_is_there_at_0_from_the_start(self):
+        names = {
+            "ev-central": [
+                "ev_messages_in_total", "ev_outbox_relayed_total", "ev_duplicates_total", "ev_dead_letters_total",
+                "ev_lag_seconds", "ev_commit_seconds_count", "ev_commit_rows_count", "ev_commit_failures_total",
+                "ev_charging_points", "ev_sessions", "ev_links", "ev_outbox_rows", "ev_producer_queue",
+                "ev_facts_applied_total", "ev_late_samples_total", "ev_unknown_samples_total",
+                "ev_denials_dropped_total", "ev_dedup_ids", "ev_dedup_evictions_total", "ev_calls_waiting",
+                "ev_kafka_connected", "grpc_server_started_total", "grpc_server_handled_total"],
+            "ev-engine": [
+                "ev_messages_out_total", "ev_journal_facts", "ev_kafka_in_flight_messages", "ev_sessions",
+                "ev_sessions_unsettled", "ev_kafka_connected", "grpc_server_started_total",
+                "grpc_server_handled_total"],
+        }
+        labels = {
+            ("ev-central", "ev_messages_in_total", "topic"): {"charging_session_data", "charging_session_complete"},
+            ("ev-central", "ev_messages_in_total", "result"): {"decoded", "undecodable"},
+            ("ev-central", "ev_duplicates_total", "guard"): {"message_id", "ledger"},
+            ("ev-central", "ev_dead_letters_total", "reason"): {
+                "undecodable", "wrong_key", "wrong_partition", "nonsense", "unknown_session", "wrong_charging_point",
+                "wrong_grant", "written_off"},
+            ("ev-central", "ev_charging_points", "state"): {
+                "available", "reserved", "charging", "stopped", "faulted", "disconnected"},
+            ("ev-central", "ev_sessions", "state"): {
+                "requested", "unconfirmed", "granted", "charging", "awaiting_final", "completed", "denied", "expired"},
+            ("ev-engine", "ev_messages_out_total", "topic"): {"charging_session_data", "charging_session_complete"},
+            ("ev-engine", "ev_messages_out_total", "result"): {"acknowledged", "failed"},
+        }
+        nowhere = f"localhost:{free_port()}"
+        for program, wanted in names.items():
+            process = self.start(program, program, nowhere if program == "ev-engine" else "--kafka-brokers=" + nowhere,
+                                 "--grpc-port", str(free_port()), "--http-port", "0")
+            http = process.wait_said("^listening$")["http"]
+            found = list(series(subprocess.run(["curl", "-sf", f"http://{http}/metrics"], capture_output=True,
+                                               text=True, timeout=20, check=True).stdout))
+            for name in wanted:
+                self.assertEqual({value for n, _, value in found if n == name}, {0}, f"{program} {name}")
+            for (where, name, label), values in labels.items():
+                if where == program:
+                    self.assertEqual({has[label] for n, has, _ in found if n == name}, values, f"{name} {label}")
+            build = [has for n, has, value in found if (n, value) == ("ev_build_info", 1)]
+            self.assertEqual(build[0]["service"], program)
+            bounds = {n for n, _, value in found if "_bound" in n or "_max_" in n if value > 0}
+            self.assertGreaterEqual(bounds, {"ev-central": {"ev_outbox_rows_bound", "ev_producer_queue_bound"},
+                                             "ev-engine": {"ev_journal_facts_bound",
+                                                           "ev_kafka_in_flight_max_messages"}}[program])
 
     # B135
     def test_a_driver_program_serves_requests_that_name_another_driver(self):
@@ -186,15 +414,40 @@ class Programs(unittest.TestCase):
             sessions = net.grpcurl("SessionService/ListSessions", {"driver_id": "bob"})["sessions"]
             self.assertEqual(len(sessions), 1)
 
-    # B162
-    def test_calls_that_are_cancelled_leave_nothing_that_grows(self):
-        with Network(self.broker(), points=1) as net:
+    # B81 B162
+    def test_calls_that_are_cancelled_leave_nothing_that_grows_and_cancel_nothing(self):
+        # A Monitor that believes in a stopped Engine for a minute leaves the call waiting for it.
+        with Network(self.broker(), points=1, central=["--command-deadline", "1m"],
+                     monitor=["--silence-limit", "1m"]) as net:
+            watch = "evcharging.central.v1.ChargingPointService/WatchChargingPoints"
             for _ in range(5):
-                subprocess.run([str(TOOLS / "grpcurl"), "-plaintext", "-max-time", "0.3", net.central_address,
-                                "evcharging.central.v1.ChargingPointService/WatchChargingPoints"],
-                               capture_output=True, timeout=20, check=False)
+                call = subprocess.Popen([str(TOOLS / "grpcurl"), "-plaintext", net.central_address, watch],
+                                        stdout=subprocess.PIPE, text=True)
+                self.assertIn("{", call.stdout.readline())  # The stream is open.
+                call.kill()
+                call.communicate(timeout=60)
+            method = {"grpc_method": "WatchChargingPoints"}
+            self.assertEqual(net.metric("grpc_server_started_total", **method), 5)
+            eventually("the streams have ended", lambda: net.metric("grpc_server_handled_total", **method) == 5)
+
+            engine = net.engines["cp_001"]
+            engine.signal(signal.SIGSTOP)
+            try:
+                call = subprocess.Popen(
+                    [str(TOOLS / "grpcurl"), "-plaintext", "-d", '{"driver_id": "ann", "charging_point_id": "cp_001"}',
+                     net.central_address, "evcharging.central.v1.SessionService/StartSession"],
+                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                eventually("the call waits", lambda: net.metric("ev_calls_waiting") == 1)
+                call.kill()
+                call.wait(timeout=60)
+                method = {"grpc_method": "StartSession"}
+                eventually("the call has ended", lambda: net.metric("grpc_server_handled_total", **method) == 1)
+                self.assertEqual(net.metric("grpc_server_handled_total", grpc_code="Canceled", **method), 1)
+            finally:
+                engine.signal(signal.SIGCONT)
+            session_id = net.grpcurl("SessionService/ListSessions")["sessions"][0]["session_id"]
+            net.wait_session(session_id, "CHARGING")
             eventually("no call waits", lambda: net.metric("ev_calls_waiting") == 0)
-            self.assertEqual(net.state("cp_001"), "AVAILABLE")
 
 
 if __name__ == "__main__":

@@ -173,7 +173,7 @@ absl::Status Migrate(Connection& db, int from) {
     // The version is a field of the first page, so it changes with the tables or not at all.
     const std::string sql =
         absl::StrCat("BEGIN IMMEDIATE;", kSteps[version], "PRAGMA user_version = ", version + 1, ";COMMIT;");
-    const absl::Status status = db.Exec(sql.c_str());
+    absl::Status status = db.Exec(sql.c_str());
     if (status.ok()) continue;
     if (db.in_transaction()) db.Exec("ROLLBACK").IgnoreError();
     return status;

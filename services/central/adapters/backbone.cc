@@ -56,7 +56,14 @@ absl::StatusOr<std::unique_ptr<Backbone>> Backbone::Create(const Config& config,
   kafka::ConsumerConfig consumer_config;
   consumer_config.kafka = config.kafka;
   consumer_config.group_id = config.group_id;
-  auto consumer = kafka::Consumer::Create(consumer_config, LogKafka);
+  consumer_config.stall = config.stall;
+  const metrics::Gauge stalled =
+      registry.AddGauge("ev_kafka_consumer_stalled", "1 while reading does not go on although the log holds more.");
+  auto consumer = kafka::Consumer::Create(consumer_config, LogKafka, /*on_health=*/nullptr,
+                                          [stalled, self = backbone.get()](absl::string_view reason) {
+                                            stalled.Set(reason.empty() ? 0 : 1);
+                                            self->ingest_->OnStall(reason);
+                                          });
   if (!consumer.ok()) return consumer.status();
   backbone->consumer_ = *std::move(consumer);
 
@@ -64,6 +71,7 @@ absl::StatusOr<std::unique_ptr<Backbone>> Backbone::Create(const Config& config,
   host.AddObserver(*backbone->progress_);
   backbone->ingest_ =
       std::make_unique<FactIngest>(config.topics, host, *backbone->consumer_, clock, registry, readiness);
+  backbone->ingest_->SetTopicCheck([self = backbone.get()] { return self->LookAtTopics(); });
   const metrics::Gauge queued = registry.AddGauge("ev_producer_queue", "Messages handed to the Kafka client.");
   registry.AddGauge("ev_producer_queue_bound", "The bound of ev_producer_queue.")
       .Set(static_cast<double>(producer_config.max_queued_messages));
@@ -115,26 +123,42 @@ void Backbone::SetUp(const std::stop_token& stop) {
     MutexLock lock(mutex);
     wake.SignalAll();
   });
-  std::string said;
   while (!stop.stop_requested()) {
-    const absl::Status status = TrySetUp();
-    if (status.ok()) return;
-    if (absl::IsFailedPrecondition(status)) {
-      readiness_.SetNotReady(kTopicsCondition, status.message());
-      if (std::exchange(said, std::string(status.message())) != status.message()) {
-        log::Error("the topics cannot be used", {{"reason", status}});
-      }
-    } else {
-      readiness_.SetDegraded(kTopicsCondition, status.message());
+    absl::Status status = absl::UnavailableError("the broker does not answer");
+    // Before that it is the look that says why not.
+    if (!is_reading_ || producer_->Health().connected) status = LookAtTopics();
+    if (status.ok() && !is_reading_) {
+      status = ingest_->Start();
+      is_reading_ = status.ok();
+      if (!status.ok()) readiness_.SetDegraded(kTopicsCondition, status.message());
     }
     MutexLock lock(mutex);
-    if (!stop.stop_requested()) wake.WaitFor(mutex, kPause);
+    if (!stop.stop_requested()) wake.WaitFor(mutex, status.ok() ? config_.look_again : kPause);
   }
 }
 
-// OK: the topics are there and reading has begun. FailedPrecondition: somebody must change the topics. Otherwise:
-// later.
-absl::Status Backbone::TrySetUp() {
+absl::Status Backbone::LookAtTopics() {
+  MutexLock lock(look_mutex_);
+  std::string wrong_count;
+  const absl::Status status = ReadTopics(wrong_count);
+  if (status.ok()) {
+    readiness_.SetReady(kTopicsCondition);
+    said_.clear();
+  } else if (absl::IsFailedPrecondition(status)) {
+    readiness_.SetNotReady(kTopicsCondition, status.message());
+    if (std::exchange(said_, std::string(status.message())) != status.message()) {
+      log::Error("the topics cannot be used", {{"reason", status}});
+    }
+  } else if (!is_reading_ || absl::IsNotFound(status)) {
+    readiness_.SetDegraded(kTopicsCondition, status.message());
+  } else {
+    return status;  // Nothing was learned of them; condition `kafka` tells of brokers that are away.
+  }
+  ingest_->Hold(wrong_count);
+  return status;
+}
+
+absl::Status Backbone::ReadTopics(std::string& wrong_count) {
   const std::vector<TopicConfig> all = config_.topics.All();
   auto topics = admin_->EnsureTopics(all, kAdminLimit);
   std::vector<kafka::TopicState> states;
@@ -156,13 +180,12 @@ absl::Status Backbone::TrySetUp() {
     const bool carries_facts =
         state.name == config_.topics.session_data.name || state.name == config_.topics.session_complete.name;
     if (carries_facts && state.partitions != host_.shards()) {
-      return absl::FailedPreconditionError(absl::StrCat("topic ", state.name, " has ", state.partitions,
-                                                        " partitions, the store was made for ", host_.shards(),
-                                                        ": use other topics or another --data-dir"));
+      wrong_count =
+          absl::StrCat("topic ", state.name, " has ", state.partitions, " partitions, the store was made for ",
+                       host_.shards(), ": use other topics or another --data-dir");
+      return absl::FailedPreconditionError(wrong_count);
     }
   }
-  if (auto status = ingest_->Start(); !status.ok()) return status;
-  readiness_.SetReady(kTopicsCondition);
   return absl::OkStatus();
 }
 

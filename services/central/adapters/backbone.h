@@ -1,6 +1,7 @@
 #ifndef EV_CENTRAL_ADAPTERS_BACKBONE_H_
 #define EV_CENTRAL_ADAPTERS_BACKBONE_H_
 
+#include <atomic>
 #include <memory>
 #include <stop_token>
 #include <string>
@@ -23,11 +24,15 @@
 
 namespace ev::central {
 
-// Central's connection to Kafka: makes missing topics, reads facts, relays the outbox, sends live figures.
+// Central's connection to Kafka: makes missing topics (also those of a broker that came back empty, within 10 s), reads
+// facts, relays the outbox, sends live figures.
 //
 // The broker may be absent at any time: readiness condition `kafka` then says degraded with the reason, and everything
-// goes on by itself when it is there. Fact topics whose number of partitions is not the store's number of shards make
-// Central not ready: nothing is read then.
+// goes on by itself when it is there. Reading that stands still although the broker answers makes condition
+// `kafka_consumer` degraded, and ev_kafka_consumer_stalled 1.
+//
+// Topics may go, or be made anew by others, at any time: they are looked at again and again. Fact topics whose number
+// of partitions is not the store's number of shards make Central not ready: nothing is taken from them then.
 //
 // Thread-safe. Create() before ShardHost::Start(), Start() after it.
 class Backbone {
@@ -36,6 +41,8 @@ class Backbone {
     kafka::KafkaConfig kafka;
     Topics topics;
     std::string group_id = "central_charging_data_group";
+    kafka::StallConfig stall;
+    absl::Duration look_again = absl::Seconds(10);  // At the topics, when all was well with them.
   };
 
   // InvalidArgument names the option that is wrong. Everything given must outlive the backbone.
@@ -59,7 +66,9 @@ class Backbone {
   Backbone(Config config, ShardHost& host, metrics::Readiness& readiness);
 
   void SetUp(const std::stop_token& stop);
-  absl::Status TrySetUp();
+  // Makes missing topics and judges all of them. FailedPrecondition: somebody must change them.
+  absl::Status LookAtTopics();
+  absl::Status ReadTopics(std::string& wrong_count);
 
   const Config config_;
   ShardHost& host_;
@@ -71,6 +80,9 @@ class Backbone {
   std::unique_ptr<FactIngest> ingest_;
   std::unique_ptr<OutboxRelay> relay_;
   metrics::Registry::Token collect_;
+  std::atomic<bool> is_reading_ = false;
+  Mutex look_mutex_;  // One look at a time: by the thread below, or for the ingest. Each is limited in time.
+  std::string said_ ABSL_GUARDED_BY(look_mutex_);
   std::jthread set_up_;  // Last: stops before anything it uses is destroyed.
 };
 

@@ -41,6 +41,12 @@ void ChangeLog::OnPoint(const PointChanged& change) {
   }
 }
 
+void ChangeLog::OnDenied(const RequestDenied& denied) {
+  log::Warn(
+      "request denied",
+      {{"cp_id", denied.cp}, {"driver_id", denied.driver}, {"reason", Name(denied.reason)}, {"text", denied.text}});
+}
+
 void ChangeLog::OnDeadLetter(const DeadLettered& letter) {
   log::Warn("message put aside", {{"topic", letter.topic},
                                   {"partition", letter.partition},

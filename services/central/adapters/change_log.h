@@ -10,6 +10,7 @@ class ChangeLog final : public Observer {
  public:
   void OnSession(const SessionChanged& change) override;
   void OnPoint(const PointChanged& change) override;
+  void OnDenied(const RequestDenied& denied) override;
   void OnDeadLetter(const DeadLettered& letter) override;
 };
 

@@ -14,6 +14,7 @@ namespace ev::central {
 namespace {
 
 constexpr char kCondition[] = "kafka_consumer";
+constexpr absl::Duration kBehindLinePause = absl::Seconds(10);
 constexpr absl::Duration kCommitLimit = absl::Seconds(1);
 
 // Positions whose commit is waited for. Shared with the callbacks, which may come after the wait has ended.
@@ -41,6 +42,11 @@ FactIngest::FactIngest(const Topics& topics, ShardHost& host, Subscriber& subscr
   }
   lag_gauge_ =
       registry.AddGauge("ev_lag_seconds", "Now minus the timestamp of the last applied fact, 0 when caught up.");
+  host_.OnOffsets([this](const std::vector<store::OffsetAdvance>& offsets) {
+    for (const store::OffsetAdvance& offset : offsets) {
+      subscriber_.CommitBehind({offset.topic, offset.partition}, offset.next, host_.store().id());
+    }
+  });
 }
 
 absl::Status FactIngest::Start() {
@@ -53,13 +59,8 @@ absl::Status FactIngest::Start() {
     });
     if (!applied.ok()) return applied;
   }
-  host_.OnOffsets([this](const std::vector<store::OffsetAdvance>& offsets) {
-    for (const store::OffsetAdvance& offset : offsets) {
-      subscriber_.CommitBehind({offset.topic, offset.partition}, offset.next, host_.store().id());
-    }
-  });
   const absl::Status started = subscriber_.Start(std::move(positions), *this);
-  if (started.ok()) readiness_.SetReady(kCondition);  // A wrong cluster shows itself with its first message.
+  if (started.ok()) ClusterIsTaken();  // A wrong cluster shows itself with its first message.
   return started;
 }
 
@@ -95,12 +96,7 @@ absl::Status FactIngest::OnCluster(absl::string_view cluster_id) {
   const absl::StatusOr<std::string> known = host_.store().KafkaClusterId();
   if (!known.ok()) return known.status();
   if (known->empty() || *known == cluster_id) {
-    {
-      MutexLock lock(mutex_);
-      waiting_cluster_.clear();  // The one that waited has gone, and the consent to it.
-      accepted_cluster_.clear();
-    }
-    readiness_.SetReady(kCondition);
+    ClusterIsTaken();
     return known->empty() ? host_.store().SetKafkaClusterId(cluster_id) : absl::OkStatus();
   }
   if (!IsEmbedded(cluster_id)) {
@@ -113,17 +109,86 @@ absl::Status FactIngest::OnCluster(absl::string_view cluster_id) {
       }
       const std::string reason =
           absl::StrCat("Kafka cluster ", std::string(cluster_id), " is not the known ", *known, ": see AcceptCluster");
-      readiness_.SetDegraded(kCondition, reason);
+      cluster_problem_ = reason;
+      ShowReadiness();
       return absl::FailedPreconditionError(reason);
     }
   }
+  if (topic_check_) {
+    if (auto status = topic_check_(); !status.ok()) return status;
+  }
   if (auto status = StartOver(cluster_id); !status.ok()) return status;
   log::Warn("reading another Kafka cluster from its start", {{"cluster_id", cluster_id}, {"known_cluster_id", *known}});
+  ClusterIsTaken();
+  return absl::OkStatus();
+}
+
+void FactIngest::Hold(absl::string_view reason) {
   MutexLock lock(mutex_);
+  hold_ = std::string(reason);
+}
+
+absl::Status FactIngest::MayTake() {
+  {
+    MutexLock lock(mutex_);
+    if (!hold_.empty()) {
+      was_held_ = true;
+      return absl::FailedPreconditionError(hold_);
+    }
+  }
+  // What was held comes from topics that were not as they must be.
+  if (was_held_) return ReadAnew();
+  if (!host_.is_behind()) return absl::OkStatus();
+  SayBehind();
+  return absl::UnavailableError("the commit is behind");
+}
+
+absl::Status FactIngest::ReadAnew() {
+  for (int i = 0; i < host_.shards(); ++i) {
+    for (const std::string& topic : {topics_.session_data.name, topics_.session_complete.name}) {
+      std::optional<std::int64_t> next;
+      const absl::Status looked =
+          host_.Apply(i, [&](Shard& shard, const Moment&, Effects&) { next = shard.next_offset(topic, i); });
+      if (!looked.ok()) return looked;
+      auto generation = subscriber_.Rewind({topic, i}, next);
+      if (!generation.ok()) return generation.status();
+      generations_[{topic, i}] = *generation;
+    }
+  }
+  was_held_ = false;
+  return absl::UnavailableError("what was held is read anew");
+}
+
+void FactIngest::SayBehind() {
+  const absl::Duration now = clock_.Now().monotonic;
+  if (now < next_behind_line_) return;
+  next_behind_line_ = now + kBehindLinePause;
+  log::Warn("facts wait in Kafka: too much waits for the store already");
+}
+
+void FactIngest::OnStall(absl::string_view reason) {
+  MutexLock lock(mutex_);
+  stall_ = std::string(reason);
+  ShowReadiness();
+}
+
+// None waits any more.
+void FactIngest::ClusterIsTaken() {
+  MutexLock lock(mutex_);
+  cluster_problem_.clear();
   waiting_cluster_.clear();
   accepted_cluster_.clear();
-  readiness_.SetReady(kCondition);
-  return absl::OkStatus();
+  ShowReadiness();
+}
+
+// A cluster that waits is why nothing is read then: it comes first.
+void FactIngest::ShowReadiness() {
+  const std::string& reason = cluster_problem_.empty() ? stall_ : cluster_problem_;
+  if (reason.empty()) {
+    readiness_.SetReady(kCondition);
+  } else {
+    readiness_.SetDegraded(kCondition, reason);
+  }
 }
 
 // Another log: what the store holds as offsets means nothing there. Facts carry ids and sequences, so reading from the
@@ -175,6 +240,7 @@ absl::Status FactIngest::OnBatch(const IncomingBatch& batch) {
   if (const auto it = generations_.find(partition); it != generations_.end() && batch.generation < it->second) {
     return absl::OkStatus();  // Read before the rewind.
   }
+  if (auto status = MayTake(); !status.ok()) return status;
   const std::size_t count = batch.messages.size();
   if (facts_.size() < count) facts_.resize(count);
   errors_.assign(count, absl::OkStatus());
@@ -225,6 +291,10 @@ absl::Status FactIngest::OnBatch(const IncomingBatch& batch) {
 }
 
 absl::StatusOr<std::int64_t> FactIngest::OnGap(const Gap& gap) {
+  if (topic_check_) {
+    if (auto status = topic_check_(); !status.ok()) return status;
+  }
+  if (auto status = MayTake(); !status.ok()) return status;
   log::Error("the log does not hold the next offset; reading goes on at its start",
              {{"topic", gap.partition.topic},
               {"partition", gap.partition.partition},

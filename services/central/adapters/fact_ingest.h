@@ -1,6 +1,7 @@
 #ifndef EV_CENTRAL_ADAPTERS_FACT_INGEST_H_
 #define EV_CENTRAL_ADAPTERS_FACT_INGEST_H_
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -23,19 +24,31 @@ namespace ev::central {
 // Guards the log's identity: the offsets in the store belong to one Kafka cluster. Another cluster is refused until the
 // operator accepts it; embedded brokers (ids that begin with `mockCluster`) are accepted without asking.
 //
-// Start() and Stop() by the owner, AcceptCluster() from any thread, the rest by the subscriber's thread.
+// Presses back while the host is behind with its commits, and while it is on hold.
+//
+// Start() and Stop() by the owner, AcceptCluster(), Hold() and OnStall() from any thread, the rest by the subscriber's
+// thread.
 class FactIngest final : public BatchHandler {
  public:
-  // All must outlive it. Sets readiness condition `kafka_consumer`.
+  // All must outlive it; the host is not started yet. Sets readiness condition `kafka_consumer`: degraded before
+  // Start(), while another cluster waits to be accepted, and while reading does not go on.
   FactIngest(const Topics& topics, ShardHost& host, Subscriber& subscriber, const Clock& clock,
              metrics::Registry& registry, metrics::Readiness& readiness);
+
+  // Asked before another log is read and before a gap is decided, which is when topics may have been made anew: whether
+  // they are as they must be. May wait for a limited time. To be set before Start().
+  void SetTopicCheck(std::function<absl::Status()> check) { topic_check_ = std::move(check); }
 
   // Begins to read where the store says.
   absl::Status Start();
   void Stop();
 
+  // Until an empty reason comes nothing is taken; after that what was read meanwhile is read anew.
+  void Hold(absl::string_view reason);
   // The operator's consent to the cluster that waits. FailedPrecondition when no cluster with that id waits.
   absl::Status AcceptCluster(absl::string_view id);
+  // Why reading does not go on; empty when it goes on again.
+  void OnStall(absl::string_view reason);
   // Empty: none waits.
   std::string waiting_cluster() const;
   // Now minus the timestamp of the last applied fact; zero when caught up.
@@ -51,8 +64,14 @@ class FactIngest final : public BatchHandler {
     metrics::Counter undecodable;
   };
 
+  // OK: messages and gaps may be taken. Otherwise why not.
+  absl::Status MayTake();
+  absl::Status ReadAnew();
+  void SayBehind();
   // Unavailable while the store does not hold the new positions.
   absl::Status StartOver(absl::string_view cluster_id);
+  void ClusterIsTaken();
+  void ShowReadiness() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Topics topics_;
   ShardHost& host_;
@@ -61,16 +80,23 @@ class FactIngest final : public BatchHandler {
   metrics::Readiness& readiness_;
   absl::flat_hash_map<std::string, Counters> counters_;
   metrics::Gauge lag_gauge_;
+  std::function<absl::Status()> topic_check_;
 
   // Of the subscriber's thread.
   FactDecoder decoder_;
   std::vector<Fact> facts_;  // Reused from batch to batch.
   std::vector<absl::Status> errors_;
   absl::flat_hash_map<TopicPartition, std::int64_t> generations_;
+  bool was_held_ = false;
+  absl::Duration next_behind_line_ = -absl::InfiniteDuration();
 
   mutable Mutex mutex_;
   std::string waiting_cluster_ ABSL_GUARDED_BY(mutex_);
   std::string accepted_cluster_ ABSL_GUARDED_BY(mutex_);
+  // Two causes, set and cleared each on its own; empty: none.
+  std::string cluster_problem_ ABSL_GUARDED_BY(mutex_);
+  std::string stall_ ABSL_GUARDED_BY(mutex_);
+  std::string hold_ ABSL_GUARDED_BY(mutex_);  // Empty: none.
   absl::flat_hash_map<TopicPartition, absl::Time> behind_
       ABSL_GUARDED_BY(mutex_);  // Last fact of partitions not caught up.
 };

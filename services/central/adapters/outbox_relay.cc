@@ -2,29 +2,25 @@
 
 #include <algorithm>
 #include <utility>
-#include <vector>
 
 #include "log/log.h"
 
 namespace ev::central {
 namespace {
 
-constexpr int kRowsAtOnce = 500;
+constexpr std::size_t kRowsAtOnce = 500;
 constexpr absl::Duration kPauseAfterFailure = absl::Seconds(1);
 constexpr absl::Duration kLookAgain = absl::Seconds(5);  // In case a wake-up was missed: costs one read.
 
+}  // namespace
+
 // What became of the messages of one round. Shared with the callbacks, which may come after the relay has given up.
-struct Round {
+struct OutboxRelay::Round {
   Mutex mutex;
   CondVar done;
   int waiting ABSL_GUARDED_BY(mutex) = 0;
-  std::vector<std::int64_t> stored ABSL_GUARDED_BY(mutex);
-  // Can never be stored: they would stand in the way of all others for ever.
-  std::vector<std::pair<std::int64_t, absl::Status>> dropped ABSL_GUARDED_BY(mutex);
-  absl::Status failure ABSL_GUARDED_BY(mutex);
+  Outcome outcome ABSL_GUARDED_BY(mutex);
 };
-
-}  // namespace
 
 OutboxRelay::OutboxRelay(store::Store& store, Publisher& publisher, metrics::Registry& registry)
     : store_(store),
@@ -49,87 +45,104 @@ void OutboxRelay::Run(const std::stop_token& stop) {
       has_work_ = false;
     }
     for (;;) {
-      const absl::StatusOr<int> relayed = RelayOnce(stop);
+      const absl::Status relayed = RelayAll(stop);
       if (stop.stop_requested()) return;
-      if (!relayed.ok()) {
-        log::Debug("outbox waits", {{"reason", relayed.status()}});
-        MutexLock lock(mutex_);
-        wake_.WaitFor(mutex_, kPauseAfterFailure);
-      } else if (*relayed < kRowsAtOnce) {
-        break;
-      }
+      if (relayed.ok()) break;
+      failed_.Increment();
+      log::Debug("outbox waits", {{"reason", relayed}});
+      MutexLock lock(mutex_);
+      wake_.WaitFor(mutex_, kPauseAfterFailure);
     }
   }
 }
 
-absl::StatusOr<int> OutboxRelay::RelayOnce(const std::stop_token& stop) {
-  auto rows = store_.ReadOutbox(0, kRowsAtOnce);
-  if (!rows.ok()) return rows.status();
-  if (rows->empty()) return 0;
+absl::Status OutboxRelay::RelayAll(const std::stop_token& stop) {
+  absl::Status failure;
+  std::int64_t after = 0;
+  for (;;) {
+    const auto rows = store_.ReadOutbox(after, static_cast<int>(kRowsAtOnce));
+    if (!rows.ok()) return rows.status();
+    if (rows->empty()) return failure;
+    after =
+        rows->back().position;  // What fails is passed, and comes again in the next pass: it must not hold up the rest.
+    Outcome outcome = Relay(*rows, stop);
+    if (auto status = Remove(outcome.stored, relayed_); !status.ok()) return status;
+    for (const std::int64_t position : outcome.refused) {
+      if (stop.stop_requested()) return failure;
+      if (auto status = RelayAlone(*rows, position, stop); !status.ok()) failure = status;
+    }
+    if (!outcome.failure.ok()) failure = outcome.failure;
+    if (outcome.is_full || stop.stop_requested() || rows->size() < kRowsAtOnce) return failure;
+  }
+}
+
+// A broker refuses a batch for one message in it: only what is refused alone can never be published, and would be tried
+// for ever.
+absl::Status OutboxRelay::RelayAlone(absl::Span<const store::StoredOutboxRecord> rows, std::int64_t position,
+                                     const std::stop_token& stop) {
+  const auto row = std::find_if(rows.begin(), rows.end(), [&](const auto& r) { return r.position == position; });
+  const Outcome outcome = Relay(absl::MakeConstSpan(&*row, 1), stop);
+  if (outcome.refused.empty()) {
+    if (auto status = Remove(outcome.stored, relayed_); !status.ok()) return status;
+    return outcome.failure;
+  }
+  log::Error("outbox message dropped: it can never be published",
+             {{"id", row->record.id}, {"topic", row->record.topic}, {"reason", outcome.refusal}});
+  return Remove(outcome.refused, dropped_);
+}
+
+absl::Status OutboxRelay::Remove(const std::vector<std::int64_t>& positions, metrics::Counter& counter) {
+  if (positions.empty()) return absl::OkStatus();
+  if (auto status = store_.DeleteOutbox(positions); !status.ok()) return status;
+  counter.Increment(static_cast<double>(positions.size()));
+  return absl::OkStatus();
+}
+
+OutboxRelay::Outcome OutboxRelay::Relay(absl::Span<const store::StoredOutboxRecord> rows, const std::stop_token& stop) {
   auto round = std::make_shared<Round>();
   const std::stop_callback on_stop(stop, [&round] {
     MutexLock lock(round->mutex);
     round->done.SignalAll();
   });
-  for (store::StoredOutboxRecord& row : *rows) {
+  for (const store::StoredOutboxRecord& row : rows) {
     {
       MutexLock lock(round->mutex);
       ++round->waiting;
     }
     const absl::Status taken =
-        publisher_.Publish({.topic = std::move(row.record.topic),
-                            .key = std::move(row.record.key),
-                            .value = std::move(row.record.value),
-                            .headers = std::move(row.record.headers),
+        publisher_.Publish({.topic = row.record.topic,
+                            .key = row.record.key,
+                            .value = row.record.value,
+                            .headers = row.record.headers,
                             .done = [round, position = row.position](const absl::Status& status) {
                               MutexLock lock(round->mutex);
                               --round->waiting;
-                              if (status.ok()) {
-                                round->stored.push_back(position);
-                              } else if (absl::IsInvalidArgument(status)) {
-                                round->dropped.emplace_back(position, status);
-                              } else {
-                                round->failure = status;
-                              }
+                              round->outcome.Add(position, status);
                               if (round->waiting == 0) round->done.SignalAll();
                             }});
     if (taken.ok()) continue;
     MutexLock lock(round->mutex);
     --round->waiting;
-    if (absl::IsInvalidArgument(taken)) {
-      round->dropped.emplace_back(row.position, taken);
-      continue;
-    }
-    round->failure = taken;
+    round->outcome.Add(row.position, taken);
+    if (absl::IsInvalidArgument(taken)) continue;
+    round->outcome.is_full = true;
     break;
   }
-  std::vector<std::int64_t> stored;
-  std::vector<std::pair<std::int64_t, absl::Status>> dropped;
-  absl::Status failure;
-  {
-    // The publisher keeps what it took however long the broker is away: wait for it, do not hand it over again.
-    MutexLock lock(round->mutex);
-    while (round->waiting > 0 && !stop.stop_requested()) round->done.WaitFor(round->mutex, absl::Seconds(1));
-    stored.swap(round->stored);
-    dropped.swap(round->dropped);
-    failure = round->failure;
+  // The publisher keeps what it took however long the broker is away: wait for it, do not hand it over again.
+  MutexLock lock(round->mutex);
+  while (round->waiting > 0 && !stop.stop_requested()) round->done.WaitFor(round->mutex, absl::Seconds(1));
+  return round->outcome;
+}
+
+void OutboxRelay::Outcome::Add(std::int64_t position, const absl::Status& status) {
+  if (status.ok()) {
+    stored.push_back(position);
+  } else if (absl::IsInvalidArgument(status)) {
+    refused.push_back(position);
+    refusal = status;
+  } else {
+    failure = status;
   }
-  const std::size_t relayed = stored.size();
-  for (const auto& drop : dropped) {
-    const auto row = std::find_if(rows->begin(), rows->end(), [&](const auto& r) { return r.position == drop.first; });
-    log::Error("outbox message dropped: it can never be published", {{"id", row->record.id}, {"reason", drop.second}});
-    stored.push_back(drop.first);
-  }
-  if (!stored.empty()) {
-    if (auto status = store_.DeleteOutbox(stored); !status.ok()) return status;
-    relayed_.Increment(static_cast<double>(relayed));
-    dropped_.Increment(static_cast<double>(dropped.size()));
-  }
-  if (!failure.ok()) {
-    failed_.Increment();
-    return failure;
-  }
-  return static_cast<int>(stored.size());
 }
 
 void ProgressPublisher::OnSession(const SessionChanged& change) {

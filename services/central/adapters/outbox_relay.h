@@ -1,10 +1,14 @@
 #ifndef EV_CENTRAL_ADAPTERS_OUTBOX_RELAY_H_
 #define EV_CENTRAL_ADAPTERS_OUTBOX_RELAY_H_
 
+#include <cstdint>
 #include <memory>
 #include <stop_token>
 #include <thread>
+#include <vector>
 
+#include "absl/status/status.h"
+#include "absl/types/span.h"
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "events/publisher.h"
@@ -16,7 +20,8 @@
 namespace ev::central {
 
 // Carries outbox rows to Kafka: in order of writing, at least once, each removed when the broker has it. While the
-// broker is away the rows stay where they are. A row that can never be published is said and removed.
+// broker is away the rows stay where they are. A row that fails does not hold up those behind it and comes again; one
+// that the broker refuses, also alone, can never be published: it is said, counted and removed.
 //
 // Owns one thread. The destructor leaves what is not acknowledged to the next start. Thread-safe.
 class OutboxRelay {
@@ -29,8 +34,24 @@ class OutboxRelay {
 
  private:
   void Run(const std::stop_token& stop);
-  // Returns how many rows were relayed; an error when some were not.
-  absl::StatusOr<int> RelayOnce(const std::stop_token& stop);
+  struct Round;
+  struct Outcome {
+    void Add(std::int64_t position, const absl::Status& status);
+
+    std::vector<std::int64_t> stored;
+    std::vector<std::int64_t> refused;  // With InvalidArgument; `refusal` is one of these.
+    absl::Status refusal;
+    absl::Status failure;  // One of the others.
+    bool is_full = false;  // The publisher took no more.
+  };
+
+  // One pass over all rows. An error when some were not relayed.
+  absl::Status RelayAll(const std::stop_token& stop);
+  absl::Status RelayAlone(absl::Span<const store::StoredOutboxRecord> rows, std::int64_t position,
+                          const std::stop_token& stop);
+  // Publishes them and waits for what becomes of them.
+  Outcome Relay(absl::Span<const store::StoredOutboxRecord> rows, const std::stop_token& stop);
+  absl::Status Remove(const std::vector<std::int64_t>& positions, metrics::Counter& counter);
 
   store::Store& store_;
   Publisher& publisher_;

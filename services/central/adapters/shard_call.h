@@ -1,7 +1,8 @@
 #ifndef EV_CENTRAL_ADAPTERS_SHARD_CALL_H_
 #define EV_CENTRAL_ADAPTERS_SHARD_CALL_H_
 
-// How an rpc asks the shards: register the caller, run the input, answer when the shard's reply is durable.
+// How an rpc, or the console, asks the shards: register the caller, run the input, answer when the shard's reply is
+// durable.
 //
 // The caller may go, or its deadline pass, at any time: its call then ends by itself and the input goes on. Rows that
 // an input names and its shard does not hold are read from the store by the thread that asks, which is gRPC's: a keyed
@@ -52,10 +53,11 @@ absl::StatusOr<T> ResultAs(const CallResult& result) {
   return absl::InternalError("the shard answered with something else");
 }
 
-// `fill` makes the response from the result; it runs once, in the committer's thread, and must not block.
-template <typename Response, typename Fill>
-void Ask(ShardHost& host, const std::shared_ptr<rpc::UnaryCall<Response>>& call, int shard, const RowKeys& rows,
-         ShardInput input, Fill fill) {
+// `Call` is a rpc::UnaryCall, or whatever has its finished() and Finish(). `fill` makes the response from the result;
+// it runs once, in the committer's thread, and must not block.
+template <typename Call, typename Fill>
+void Ask(ShardHost& host, const std::shared_ptr<Call>& call, int shard, const RowKeys& rows, ShardInput input,
+         Fill fill) {
   const CallId id = host.Await([call, fill](const CallResult& result) {
     if (!call->finished()) call->Finish(fill(result));
   });
@@ -67,9 +69,9 @@ void Ask(ShardHost& host, const std::shared_ptr<rpc::UnaryCall<Response>>& call,
 }
 
 // Asks every shard for its charging points. `fill` gets all of them, or the first failure, when the last has answered.
-template <typename Response, typename Fill>
-void AskAll(ShardHost& host, const std::shared_ptr<rpc::UnaryCall<Response>>& call,
-            absl::FunctionRef<RowKeys(int shard)> rows, ShardInput input, Fill fill) {
+template <typename Call, typename Fill>
+void AskAll(ShardHost& host, const std::shared_ptr<Call>& call, absl::FunctionRef<RowKeys(int shard)> rows,
+            ShardInput input, Fill fill) {
   struct Answers {
     Mutex mutex;
     int missing ABSL_GUARDED_BY(mutex) = 0;

@@ -62,6 +62,8 @@ struct ShardHost::Metrics {
     links = registry.AddGauge("ev_links", "Open links of charging points.");
     outbox = registry.AddGauge("ev_outbox_rows", "Messages that wait for Kafka.");
     outbox_bound = registry.AddGauge("ev_outbox_rows_bound", "The bound of ev_outbox_rows.");
+    backlog = registry.AddGauge("ev_commit_backlog", "Effects that wait for a commit or for its end.");
+    backlog_bound = registry.AddGauge("ev_commit_backlog_bound", "Beyond it no facts are taken from Kafka.");
     calls = registry.AddGauge("ev_calls_waiting", "Calls that wait for a charging point or a commit.");
     applied = {registry.AddCounter("ev_facts_applied_total", "Facts applied to the ledger.")};
     const auto guard = [&](const char* name) {
@@ -87,7 +89,7 @@ struct ShardHost::Metrics {
   metrics::Histogram commit_seconds, commit_rows;
   metrics::Counter commit_failures;
   std::vector<metrics::Gauge> points, sessions;
-  metrics::Gauge links, outbox, outbox_bound, calls, dedup_size, dedup_bytes;
+  metrics::Gauge links, outbox, outbox_bound, backlog, backlog_bound, calls, dedup_size, dedup_bytes;
   // Set by Collect() only, of which one runs at a time.
   Total applied, duplicates_lru, duplicates_sequence, late, unknown, denials_dropped, dedup_evictions;
 };
@@ -119,6 +121,7 @@ ShardHost::ShardHost(const HostOptions& options, store::Store& store, const Cloc
       metrics_(std::make_unique<Metrics>(registry)),
       collect_(registry.OnCollect([this] { Collect(); })) {
   metrics_->outbox_bound.Set(static_cast<double>(options.outbox_bound));
+  metrics_->backlog_bound.Set(static_cast<double>(options.backlog_bound));
 }
 
 ShardHost::~ShardHost() {
@@ -128,6 +131,7 @@ ShardHost::~ShardHost() {
 }
 
 void ShardHost::Start() {
+  LookAtOutbox();
   committer_ = std::jthread([this](const std::stop_token& stop) { CommitLoop(stop); });
   ticker_ = std::jthread([this](const std::stop_token& stop) { TickLoop(stop); });
   Wake();
@@ -180,18 +184,19 @@ absl::Status ShardHost::Apply(int shard, const RowKeys& rows, Input input) {
     {
       MutexLock lock(slot.mutex);
       if (fetched.has_value()) {
-        if (slot.shard.Admit(missing, *std::move(fetched))) {
+        if (slot.shard.Admit(missing, *std::exchange(fetched, std::nullopt))) {
           asked.sessions.insert(asked.sessions.end(), missing.sessions.begin(), missing.sessions.end());
           asked.requests.insert(asked.requests.end(), missing.requests.begin(), missing.requests.end());
         }
-        fetched.reset();
       }
       if (!rows.empty()) {
         missing = slot.shard.Missing(rows);
         drop_asked(missing);
       }
       if (missing.empty()) {
+        const std::size_t before = slot.effects.size();
         input(slot.shard, clock_.Now(), slot.effects);
+        backlog_ += static_cast<std::int64_t>(slot.effects.size() - before);
         if (!slot.shard.dirty() && slot.effects.empty()) return absl::OkStatus();
       }
     }
@@ -305,20 +310,15 @@ bool ShardHost::CommitOnce() {
       return false;
     }
   }
-  bool is_full = false;
-  if (has_outbox) {
-    if (auto size = store_.OutboxSize(); size.ok()) {
-      metrics_->outbox.Set(static_cast<double>(*size));
-      is_full = *size >= options_.outbox_bound;
-    }
-  }
+  if (has_outbox) LookAtOutbox();
   for (Taken& t : taken) {
     if (t.version > 0) {
       MutexLock lock(slots_[t.shard]->mutex);
       slots_[t.shard]->shard.OnDurable(t.version);
-      if (has_outbox) slots_[t.shard]->shard.SetOutboxFull(is_full);
     }
+    const auto count = static_cast<std::int64_t>(t.effects.size());
     Deliver(t.shard, std::move(t.effects));
+    backlog_ -= count;
   }
   if (has_outbox && on_outbox_) on_outbox_();
   if (on_offsets_) {
@@ -327,6 +327,19 @@ bool ShardHost::CommitOnce() {
     }
   }
   return true;
+}
+
+void ShardHost::LookAtOutbox() {
+  MutexLock one(outbox_mutex_);
+  const absl::StatusOr<std::int64_t> size = store_.OutboxSize();
+  if (!size.ok()) return;
+  metrics_->outbox.Set(static_cast<double>(*size));
+  const bool is_full = *size >= options_.outbox_bound;
+  if (is_outbox_full_.exchange(is_full) == is_full) return;
+  for (const auto& slot : slots_) {
+    MutexLock lock(slot->mutex);
+    slot->shard.SetOutboxFull(is_full);
+  }
 }
 
 void ShardHost::Fail(const absl::Status& status) {
@@ -367,6 +380,8 @@ void ShardHost::Deliver(int shard, Effects effects) {
       for (Observer* observer : observers_) observer->OnSession(*session);
     } else if (auto* point = std::get_if<PointChanged>(&effect)) {
       for (Observer* observer : observers_) observer->OnPoint(*point);
+    } else if (auto* denied = std::get_if<RequestDenied>(&effect)) {
+      for (Observer* observer : observers_) observer->OnDenied(*denied);
     } else if (auto* letter = std::get_if<DeadLettered>(&effect)) {
       metrics_->DeadLetters(letter->reason).Increment();
       for (Observer* observer : observers_) observer->OnDeadLetter(*letter);
@@ -393,6 +408,7 @@ void ShardHost::TickLoop(const std::stop_token& stop) {
     const absl::Duration now = clock_.Now().monotonic;
     const bool was_paused = now - std::exchange(last, now) > kPause + options_.tick;
     if (was_paused) continue;
+    if (is_outbox_full_) LookAtOutbox();  // The relay may have made room.
     for (int i = 0; i < shards(); ++i) {
       const absl::Status applied = Apply(i, [](Shard& shard, const Moment& at, Effects& out) { shard.Tick(at, out); });
       if (!applied.ok()) return;
@@ -441,6 +457,7 @@ void ShardHost::Collect() {
   m.dedup_bytes.Set(bytes);
   m.dedup_evictions.Set(evictions);
   if (auto size = store_.OutboxSize(); size.ok()) m.outbox.Set(static_cast<double>(*size));
+  m.backlog.Set(static_cast<double>(backlog_));
   MutexLock lock(calls_mutex_);
   m.calls.Set(static_cast<double>(calls_.size()));
 }

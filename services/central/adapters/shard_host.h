@@ -1,6 +1,8 @@
 #ifndef EV_CENTRAL_ADAPTERS_SHARD_HOST_H_
 #define EV_CENTRAL_ADAPTERS_SHARD_HOST_H_
 
+#include <atomic>
+#include <cassert>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -38,6 +40,7 @@ class Observer {
   virtual ~Observer() = default;
   virtual void OnSession(const SessionChanged& change) = 0;
   virtual void OnPoint(const PointChanged& change) = 0;
+  virtual void OnDenied(const RequestDenied&) {}
   virtual void OnDeadLetter(const DeadLettered& letter) = 0;
 };
 
@@ -49,6 +52,7 @@ struct HostOptions {
   std::string owner = "ev-central";
   std::string address;
   std::int64_t outbox_bound = 100'000;  // Rows; see Shard::SetOutboxFull().
+  std::int64_t backlog_bound = 50'000;  // Effects; see ShardHost::is_behind().
   absl::Duration tick = absl::Milliseconds(200);
 };
 
@@ -77,8 +81,9 @@ class ShardHost {
   void OnFailure(std::function<void(const absl::Status&)> on_failure) { on_failure_ = std::move(on_failure); }
   // Called when a commit has written outbox rows.
   void OnOutbox(std::function<void()> on_outbox) { on_outbox_ = std::move(on_outbox); }
-  // Called after each commit, with the offsets that are durable now.
+  // Called after each commit, with the offsets that are durable now. All of these are set before Start().
   void OnOffsets(std::function<void(const std::vector<store::OffsetAdvance>&)> on_offsets) {
+    assert(!committer_.joinable());
     on_offsets_ = std::move(on_offsets);
   }
   void Start();
@@ -100,6 +105,10 @@ class ShardHost {
   // Takes back an Await whose input could not be applied; `done` is not called.
   void Forget(CallId call);
 
+  // More effects than HostOptions::backlog_bound wait for a commit or for its end. Whoever feeds the shards without
+  // waiting for an answer holds back then: nothing else bounds what gathers while a commit hangs.
+  bool is_behind() const { return backlog_ > options_.backlog_bound; }
+
   store::Store& store() { return store_; }
 
  private:
@@ -114,6 +123,8 @@ class ShardHost {
   bool CommitOnce();
   void TickLoop(const std::stop_token& stop);
   void Deliver(int shard, Effects effects);
+  // Tells every shard when the outbox has become full or has room again.
+  void LookAtOutbox();
   void Wake();
   void Fail(const absl::Status& status);
   void Collect();
@@ -129,6 +140,11 @@ class ShardHost {
   std::function<void()> on_outbox_;
   std::function<void(const std::vector<store::OffsetAdvance>&)> on_offsets_;
   std::vector<std::unique_ptr<Slot>> slots_;
+
+  std::atomic<std::int64_t> backlog_ = 0;
+
+  Mutex outbox_mutex_;                        // One look at a time: an older one must not have the last word.
+  std::atomic<bool> is_outbox_full_ = false;  // Written under the mutex.
 
   Mutex calls_mutex_;
   absl::flat_hash_map<CallId, std::function<void(const CallResult&)>> calls_ ABSL_GUARDED_BY(calls_mutex_);

@@ -92,6 +92,15 @@ struct PointChanged {
   bool deleted = false;
 };
 
+// A charge was denied before there was a session, for the panel and the log. The caller has its Reply.
+struct RequestDenied {
+  DriverId driver;
+  CpId cp;
+  DenialReason reason = DenialReason::kNone;
+  std::string text;
+  absl::Time time;
+};
+
 // Why messages are put aside.
 inline constexpr const char* kDeadLetterReasons[] = {"UNDECODABLE", "WRONG_KEY",       "WRONG_PARTITION",
                                                      "NONSENSE",    "UNKNOWN_SESSION", "WRONG_CHARGING_POINT",
@@ -106,7 +115,8 @@ struct DeadLettered {
   std::string detail;
 };
 
-using Effect = std::variant<Reply, LinkAccepted, LinkRefused, LinkMessage, SessionChanged, PointChanged, DeadLettered>;
+using Effect = std::variant<Reply, LinkAccepted, LinkRefused, LinkMessage, SessionChanged, PointChanged, RequestDenied,
+                            DeadLettered>;
 using Effects = std::vector<Effect>;
 
 // What must reach Kafka. Turned into outbox rows by the codec, in the transaction of the state that caused it.

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::size_t kMaxWaiting = 16;  // Repeats of one request that wait for the same answer.
 
-Failure Denied(DenialReason reason, std::string text, const SessionId& session = SessionId()) {
+Failure Denied(DenialReason reason, absl::string_view text, const SessionId& session = SessionId()) {
   return Failure{
       reason == DenialReason::kPointUnknown ? absl::NotFoundError(text) : absl::FailedPreconditionError(text),
       std::string(Name(reason)), reason, session};
@@ -119,6 +119,8 @@ void Shard::StartSession(const Moment& now, const StartCall& call, Effects& out)
   }
   if (failure.has_value()) {
     TellDenial(now, call, *failure);
+    out.push_back(
+        RequestDenied{call.driver, call.cp, failure->denial, std::string(failure->status.message()), now.utc});
     out.push_back(Reply{call.call, *std::move(failure)});
     return;
   }

@@ -96,7 +96,7 @@ void Agent::Start(StartCall call, OnAnswer answered, OnConclusion concluded) {
   Place(std::move(id), {std::move(answered), std::move(concluded)}, std::move(effects));
 }
 
-void Agent::Stop(StopCall call, OnAnswer answered) {
+void Agent::Stop(const StopCall& call, OnAnswer answered) {
   MutexLock lock(mutex_);
   if (stopped_) return;
   Effects effects;
@@ -104,7 +104,7 @@ void Agent::Stop(StopCall call, OnAnswer answered) {
   Place(std::move(id), {std::move(answered), nullptr}, std::move(effects));
 }
 
-absl::StatusOr<Agent::ReaderId> Agent::RunList(ListCall call, OnStep step) {
+absl::StatusOr<Agent::ReaderId> Agent::RunList(const ListCall& call, OnStep step) {
   MutexLock lock(mutex_);
   if (stopped_) return absl::UnavailableError("stopping");
   Effects effects;

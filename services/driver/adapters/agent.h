@@ -58,11 +58,11 @@ class Agent {
   // `answered` comes once, perhaps before this returns. `concluded`, if given, comes after it when the charge has come
   // to its end; when the call itself failed, at once.
   void Start(StartCall call, OnAnswer answered, OnConclusion concluded = nullptr);
-  void Stop(StopCall call, OnAnswer answered);
+  void Stop(const StopCall& call, OnAnswer answered);
 
   // `step` gets the steps from now on, until LeaveList(); of a list that is over only its last. When the last reader
   // has left, the list is cancelled.
-  absl::StatusOr<ReaderId> RunList(ListCall call, OnStep step);
+  absl::StatusOr<ReaderId> RunList(const ListCall& call, OnStep step);
   void LeaveList(ReaderId reader);
 
   // `first` gets the driver as it is known now, then `told` everything that happens, until Unwatch(). Keeps the driver

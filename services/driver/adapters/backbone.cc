@@ -36,9 +36,17 @@ absl::StatusOr<std::unique_ptr<Backbone>> Backbone::Create(const BackboneConfig&
   auto admin = kafka::Admin::Create(config.kafka, LogKafka);
   if (!admin.ok()) return admin.status();
   backbone->admin_ = *std::move(admin);
+  readiness.SetReady(kConsumerCondition);
+  const metrics::Gauge stalled =
+      registry.AddGauge("ev_kafka_consumer_stalled", "1 while reading does not go on although the log holds more.");
   auto consumer = kafka::Consumer::Create(
-      {.kafka = config.kafka, .group_id = config.group_id}, LogKafka, [&readiness](const BackboneHealth& health) {
+      {.kafka = config.kafka, .group_id = config.group_id, .stall = config.stall}, LogKafka,
+      [&readiness](const BackboneHealth& health) {
         health.connected ? readiness.SetReady(kCondition) : readiness.SetDegraded(kCondition, health.degraded_reason);
+      },
+      [&readiness, stalled](absl::string_view reason) {
+        stalled.Set(reason.empty() ? 0 : 1);
+        reason.empty() ? readiness.SetReady(kConsumerCondition) : readiness.SetDegraded(kConsumerCondition, reason);
       });
   if (!consumer.ok()) return consumer.status();
   backbone->consumer_ = *std::move(consumer);
@@ -77,6 +85,7 @@ absl::Status Backbone::TryBegin() {
   const auto partitions = admin_->PartitionCount(config_.topic, kAnswerLimit);
   if (!partitions.ok()) return partitions.status();
   std::vector<TopicPartition> all;
+  all.reserve(*partitions);
   for (int i = 0; i < *partitions; ++i) all.push_back({.topic = config_.topic, .partition = i});
   const auto marks = consumer_->Marks(all, kAnswerLimit);
   if (!marks.ok()) return marks.status();

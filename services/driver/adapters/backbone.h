@@ -20,16 +20,19 @@ struct BackboneConfig {
   kafka::KafkaConfig kafka;
   std::string topic = "charging_status_updates";
   std::string group_id;  // driver_<id>_consumer_group
+  kafka::StallConfig stall;
 };
 
 // A driver's connection to Kafka: follows the status updates from the group's marks on, or from the log's end without
 // any. Broker and topic may be absent at any time: the readiness condition kCondition then says degraded with the
-// reason, and reading begins by itself when they are there.
+// reason, and reading begins by itself when they are there. Reading that stands still although the broker answers makes
+// kConsumerCondition degraded, and ev_kafka_consumer_stalled 1.
 //
 // Owns a thread that waits for the topic. The destructor stops reading.
 class Backbone {
  public:
   static constexpr char kCondition[] = "kafka";
+  static constexpr char kConsumerCondition[] = "kafka_consumer";
 
   // InvalidArgument names the option that is wrong. `on_charge` comes from a thread of the consumer. `registry` and
   // `readiness` must outlive the backbone.

@@ -12,9 +12,9 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "base/error_detail.h"
+#include "domain/target_text.h"
 #include "services/driver/adapters/read_request_file.h"
 #include "services/driver/core/lines.h"
-#include "services/driver/core/target_text.h"
 
 namespace ev::driver {
 namespace {

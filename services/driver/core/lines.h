@@ -1,22 +1,16 @@
 #ifndef EV_DRIVER_CORE_LINES_H_
 #define EV_DRIVER_CORE_LINES_H_
 
-#include <cstdint>
 #include <string>
 
 #include "absl/strings/string_view.h"
+#include "domain/figures.h"
 #include "services/driver/core/charge.h"
 #include "services/driver/core/effects.h"
 
 // What a person is shown, one line each, without its end. Figures are rounded for the eye only.
 namespace ev::driver {
 
-// "3.142 kWh", "11.0 kW", "EUR 1.10": the nearest that is shown, halves away from zero.
-std::string EnergyText(std::int64_t energy_mwh);
-std::string PowerText(std::int64_t power_w);
-std::string AmountText(std::int64_t amount_micros, absl::string_view currency);
-// "EUR 0.35 per kWh": exact, at least two decimals.
-std::string PriceText(const Price& price);
 // "until 10.000 kWh"; empty without a target.
 std::string TargetText(const Target& target, absl::string_view currency);
 

@@ -9,7 +9,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
-#include "services/driver/core/target_text.h"
+#include "domain/target_text.h"
 
 namespace ev::engine {
 namespace {
@@ -95,7 +95,7 @@ void EngineConsole::Request(absl::string_view arguments) {
   if (!driver.ok()) return print_(driver.status().message());
   PointRequest request{.request_id = {}, .driver = *std::move(driver), .target = {}, .waited = {}};
   if (words.size() == 2) {
-    auto typed = driver::ParseTarget(words[1]);
+    auto typed = ParseTarget(words[1]);
     if (!typed.ok()) return print_(typed.status().message());
     const auto configuration = host_.GetStatus().configuration;
     if (!typed->currency.empty() && configuration && configuration->price.currency != typed->currency) {

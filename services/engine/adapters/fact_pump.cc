@@ -51,7 +51,8 @@ void FactPump::ProduceAgain() {
   const auto unsettled = log_.ReadUnsettled();
   MutexLock lock(state_->mutex);
   for (const journal::StoredFact& stored : unsettled) {
-    if (stored.position <= state_->cursor && !state_->in_flight.contains(stored.position)) {
+    if (stored.position <= state_->cursor && !state_->in_flight.contains(stored.position) &&
+        !state_->refused.contains(stored.position)) {
       state_->again.insert(stored.position);
     }
   }
@@ -65,7 +66,8 @@ absl::Status FactPump::Drain(absl::Duration limit) {
   for (;;) {
     const bool all_handed_over = [&] {
       MutexLock lock(state_->mutex);
-      return state_->again.empty() && log_.Read(state_->cursor, 1).empty();
+      return state_->again.empty() && state_->refused.empty() && !state_->alone.has_value() &&
+             log_.Read(state_->cursor, 1).empty();
     }();
     MutexLock lock(state_->mutex);
     if (all_handed_over && state_->in_flight.empty()) return absl::OkStatus();
@@ -77,9 +79,20 @@ absl::Status FactPump::Drain(absl::Duration limit) {
   }
 }
 
-// The next facts that may be handed over: what has to be repeated first, because it is older.
+// The next facts that may be handed over: what has to be repeated first, because it is older, or one of the refused
+// when nothing else is on its way.
 std::vector<journal::StoredFact> FactPump::NextBatch() {
   MutexLock lock(state_->mutex);
+  if (state_->alone.has_value()) return {};
+  while (!state_->refused.empty()) {
+    if (!state_->in_flight.empty()) return {};
+    const std::int64_t position = *state_->refused.begin();
+    state_->refused.erase(position);
+    auto found = log_.Read(position - 1, 1);
+    if (found.empty() || found[0].position != position) continue;  // Settled meanwhile.
+    state_->alone = position;
+    return found;
+  }
   const auto room = options_.max_in_flight - static_cast<int>(state_->in_flight.size());
   if (room <= 0) return {};
   std::vector<journal::StoredFact> batch;
@@ -141,12 +154,10 @@ bool FactPump::Publish(const journal::StoredFact& stored) {
     return true;
   }
   state_->in_flight.erase(stored.position);
+  state_->alone.reset();
   if (!absl::IsInvalidArgument(status)) return false;
-  // Never possible: to try for ever would hold up all that follows. A start or a final stays in the log and visible.
-  log::Error("a fact can never be published",
-             {{"cp_id", stored.fact.cp}, {"session", stored.fact.session}, {"error", status}});
   (complete ? state_->failed_complete : state_->failed_data).Increment();
-  log_.Acknowledge(stored.position);
+  GiveUp(*state_, stored.position, status);
   state_->cursor = std::max(state_->cursor, stored.position);
   return true;
 }
@@ -161,12 +172,28 @@ void FactPump::Delivered(State& state, std::int64_t position, bool complete, abs
   }
   MutexLock lock(state.mutex);
   state.in_flight.erase(position);
-  if (!status.ok()) {
+  const bool was_alone = state.alone == position;
+  if (was_alone) state.alone.reset();
+  if (absl::IsInvalidArgument(status)) {
+    if (was_alone) {
+      GiveUp(state, position, status);
+    } else {
+      state.refused.insert(position);
+    }
+  } else if (!status.ok()) {
     state.again.insert(position);
     state.pause = std::max(state.pause, retry_after);
   }
   state.new_facts = true;  // There is room for more.
   state.wake.SignalAll();
+}
+
+void FactPump::GiveUp(State& state, std::int64_t position, const absl::Status& status) {
+  const auto found = state.log.Read(position - 1, 1);
+  if (found.empty() || found[0].position != position) return;  // Settled meanwhile.
+  log::Error("a fact can never be published",
+             {{"cp_id", found[0].fact.cp}, {"session", found[0].fact.session}, {"error", status}});
+  state.log.Acknowledge(position);
 }
 
 }  // namespace ev::engine

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -26,7 +27,9 @@ struct PumpOptions {
 };
 
 // Carries facts from the log to Kafka in their order, key = charging point, and tells the log what the broker has.
-// What could not be delivered is published again, with the same bytes.
+// What could not be delivered is published again, with the same bytes. A broker refuses a batch for one message in it:
+// so what was refused is published alone, and only what is refused alone is said and given up (a start or a final stays
+// in the log, unsettled).
 //
 // Owns one thread. The destructor gives up on what is in flight: call Drain() first. Thread-safe.
 class FactPump {
@@ -52,8 +55,10 @@ class FactPump {
     CondVar wake;
     std::int64_t cursor ABSL_GUARDED_BY(mutex) = 0;  // Everything up to it was handed over.
     std::set<std::int64_t> in_flight ABSL_GUARDED_BY(mutex);
-    std::set<std::int64_t> again ABSL_GUARDED_BY(mutex);  // To be handed over once more, oldest first.
-    absl::Duration pause ABSL_GUARDED_BY(mutex);          // Before the next attempt.
+    std::set<std::int64_t> again ABSL_GUARDED_BY(mutex);       // To be handed over once more, oldest first.
+    std::set<std::int64_t> refused ABSL_GUARDED_BY(mutex);     // To be handed over once more, each alone.
+    std::optional<std::int64_t> alone ABSL_GUARDED_BY(mutex);  // The one of them that is in flight.
+    absl::Duration pause ABSL_GUARDED_BY(mutex);               // Before the next attempt.
     bool new_facts ABSL_GUARDED_BY(mutex) = true;
     metrics::Counter acknowledged_data, acknowledged_complete, failed_data, failed_complete;
   };
@@ -64,6 +69,9 @@ class FactPump {
   void PutBack(std::int64_t position);
   static void Delivered(State& state, std::int64_t position, bool complete, absl::Duration retry_after,
                         const absl::Status& status);
+  // Never possible: to try for ever would hold up all that follows. A start or a final stays in the log and visible.
+  static void GiveUp(State& state, std::int64_t position, const absl::Status& status)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(state.mutex);
 
   const PumpOptions options_;
   journal::FactLog& log_;

@@ -228,7 +228,10 @@ void Engine::ClearFault(Moment now) {
 }
 
 void Engine::RequestSession(RequestToken token, PointRequest request, Moment now) {
-  Refusal refusal = Obstacle(now);
+  // Whoever names the request may be repeating it, and what became of the first Central knows: the point may be busy
+  // with nothing else.
+  Refusal refusal;
+  if (request.request_id.empty() || !link_.MonitorPresent(now.monotonic)) refusal = Obstacle(now);
   if (refusal.reason == DenialReason::kNone && !link_.CentralHeard(now.monotonic)) {
     refusal = {DenialReason::kCentralUnreachable, "Central cannot be reached"};
   }

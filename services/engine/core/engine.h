@@ -69,7 +69,7 @@ class Engine {
   void InjectFault(absl::string_view text, Moment now);
   void ClearFault(Moment now);
   // A person asks for a charge: the result comes as an Outcome's request_results, at once or within the request's time
-  // to live. An empty request_id gets a fresh one.
+  // to live. An empty request_id gets a fresh one; with one of its own a repeat gets the answer of the first.
   void RequestSession(RequestToken token, PointRequest request, Moment now);
 
   // About ten times a second, at least once.

@@ -16,6 +16,7 @@
 #include "tests/integration/kafka/free_port.h"
 #include "tests/integration/kafka/recording_handler.h"
 #include "tests/support/eventually.h"
+#include "tests/support/notification.h"
 #include "tests/support/status_matchers.h"
 
 namespace ev::kafka {
@@ -27,6 +28,9 @@ using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 constexpr absl::Duration kLimit = absl::Seconds(20);
+// Error codes of the Kafka protocol.
+constexpr int kNotLeader = 6;
+constexpr int kTopicAuthorizationFailed = 29;
 const TopicConfig kTopic{.name = "facts", .partitions = 1};
 const TopicPartition kPartition{.topic = "facts", .partition = 0};
 
@@ -37,14 +41,17 @@ class ConsumerTest : public ::testing::Test {
   }
   void StartBroker(int port = 0) { broker_ = *EmbeddedBroker::Start(port, {kTopic}); }
   std::unique_ptr<Consumer> NewConsumer(const std::string& brokers) {
-    auto consumer = Consumer::Create({.kafka = {.brokers = brokers},
-                                      .group_id = "central_charging_data_group",
-                                      .fetch_wait = absl::Milliseconds(10),
-                                      .commit_interval = absl::Milliseconds(20),
-                                      .watch = {.limit = absl::Milliseconds(400)}},
-                                     [this](LogLevel level, absl::string_view line) {
-                                       if (level != LogLevel::kDebug) lines_.Add(line);
-                                     });
+    auto consumer = Consumer::Create(
+        {.kafka = {.brokers = brokers},
+         .group_id = "central_charging_data_group",
+         .fetch_wait = absl::Milliseconds(10),
+         .commit_interval = absl::Milliseconds(20),
+         .watch = {.limit = absl::Milliseconds(400)},
+         .stall = {.interval = absl::Milliseconds(20), .looks = 5}},
+        [this](LogLevel level, absl::string_view line) {
+          if (level != LogLevel::kDebug) lines_.Add(line);
+        },
+        nullptr, [this](absl::string_view reason) { stalls_.Add(reason); });
     EXPECT_THAT(consumer, IsOk());
     return *std::move(consumer);
   }
@@ -61,7 +68,27 @@ class ConsumerTest : public ::testing::Test {
     EV_ASSERT_OK(producer->Flush(kLimit));
   }
 
+  std::string ClusterId() {
+    const auto consumer = NewConsumer(broker_->bootstrap());
+    EXPECT_TRUE(Eventually(kLimit, [&] { return consumer->Health().connected; }));
+    return consumer->Health().cluster_id;
+  }
+
+  // Another cluster takes the place of the present one at its address. The mock cluster's id is its address in memory,
+  // which the next one may be given again: then others take the place.
+  void ReplaceBroker() {
+    const int port = broker_->port();
+    const std::string id = ClusterId();
+    do {
+      broker_.reset();
+      blockers_.push_back(*EmbeddedBroker::Start());
+      StartBroker(port);
+    } while (ClusterId() == id);
+  }
+
   LogLines lines_;
+  LogLines stalls_;  // What was told; a stall that ended is empty.
+  std::vector<std::unique_ptr<EmbeddedBroker>> blockers_;
   std::unique_ptr<EmbeddedBroker> broker_;
   RecordingHandler handler_;
   std::unique_ptr<Consumer> consumer_;
@@ -136,7 +163,6 @@ TEST_F(ConsumerTest, WhatTheBrokerForgotIsAGapAndReadingGoesOnWhereTheOwnerSays)
 
 TEST_F(ConsumerTest, AnotherClusterAtTheSameAddressIsShownBeforeItsMessages) {
   StartBroker();
-  const int port = broker_->port();
   Store({"a", "b", "c"});
   handler_.answer_cluster = [&, first = std::string()](absl::string_view id) mutable {
     if (first.empty()) first = std::string(id);
@@ -146,15 +172,44 @@ TEST_F(ConsumerTest, AnotherClusterAtTheSameAddressIsShownBeforeItsMessages) {
   StartConsumer(broker_->bootstrap());
   ASSERT_TRUE(handler_.WaitForMessages(3));
   const std::string first_id = handler_.clusters()[0];
-  broker_.reset();
-  // The mock cluster's id is its address in memory: what lies there now makes the next one differ.
-  const auto blocker = *EmbeddedBroker::Start();
-  StartBroker(port);
+  ReplaceBroker();
   Store({"x", "y", "z", "after"});
   ASSERT_TRUE(handler_.WaitForMessages(7));
   EXPECT_THAT(handler_.values(), ElementsAre("a", "b", "c", "x", "y", "z", "after"));
   ASSERT_THAT(handler_.clusters(), SizeIs(2));
   EXPECT_NE(handler_.clusters()[1], first_id);
+}
+
+TEST_F(ConsumerTest, AClusterWithoutMessagesIsShownToo) {
+  StartBroker();
+  StartConsumer(broker_->bootstrap());
+  ASSERT_TRUE(handler_.WaitUntil([](const RecordingHandler& h) { return h.clusters().size() == 1; }));
+  ReplaceBroker();
+  ASSERT_TRUE(handler_.WaitUntil([](const RecordingHandler& h) { return h.clusters().size() == 2; }));
+  EXPECT_NE(handler_.clusters()[1], handler_.clusters()[0]);
+}
+
+TEST_F(ConsumerTest, WhatARefusedClusterHandedOutIsNeverTakenForTheMessagesOfTheNext) {
+  StartBroker();
+  std::atomic<bool> is_refusing = true;
+  handler_.answer_cluster = [&, first = std::string(), refused = std::string()](absl::string_view id) mutable {
+    if (first.empty()) first = std::string(id);
+    if (id == first) return absl::OkStatus();
+    if (is_refusing) refused = std::string(id);
+    return id == refused ? absl::FailedPreconditionError("a stranger") : absl::OkStatus();
+  };
+  StartConsumer(broker_->bootstrap());
+  ASSERT_TRUE(handler_.WaitUntil([](const RecordingHandler& h) { return h.clusters().size() == 1; }));
+  ReplaceBroker();
+  Store({"not ours", "not ours", "not ours"});
+  // Often enough for its messages to have come.
+  const std::size_t asked = handler_.clusters().size();
+  ASSERT_TRUE(handler_.WaitUntil([asked](const RecordingHandler& h) { return h.clusters().size() >= asked + 5; }));
+  is_refusing = false;
+  ReplaceBroker();
+  Store({"a", "b"});
+  ASSERT_TRUE(handler_.WaitForMessages(2));
+  EXPECT_THAT(handler_.values(), ElementsAre("a", "b"));
 }
 
 TEST_F(ConsumerTest, RewindsUnderLoadNeverBringWhatIsStale) {
@@ -188,6 +243,54 @@ TEST_F(ConsumerTest, RewindsUnderLoadNeverBringWhatIsStale) {
     return !received.empty() && received.back().generation == 20 && received.back().offset == kCount - 1;
   }));
   EXPECT_FALSE(is_wrong);
+}
+
+// B117
+TEST_F(ConsumerTest, AHandlerThatHangsIsSaidOnceAndSoIsItsReturn) {
+  StartBroker();
+  Store({"a"});
+  Notification release;
+  handler_.answer_batch = [&](const IncomingBatch&) {
+    release.WaitForNotificationWithTimeout(kLimit);
+    return absl::OkStatus();
+  };
+  StartConsumer(broker_->bootstrap(), 0);
+  const std::string reason = "facts[0] stays at offset 0 although the log holds more";
+  EXPECT_TRUE(Eventually(kLimit, [&] { return stalls_.All() == std::vector<std::string>{reason}; }));
+  EXPECT_EQ(lines_.CountContaining("Kafka consumer stands still: " + reason), 1);
+  EXPECT_EQ(lines_.CountContaining("Kafka consumer goes on"), 0);
+  release.Notify();
+  ASSERT_TRUE(handler_.WaitForMessages(1));
+  EXPECT_TRUE(Eventually(kLimit, [&] { return stalls_.All() == std::vector<std::string>{reason, ""}; }));
+  EXPECT_EQ(lines_.CountContaining("Kafka consumer stands still"), 1);
+  EXPECT_EQ(lines_.CountContaining("Kafka consumer goes on"), 1);
+}
+
+// B117
+TEST_F(ConsumerTest, APartitionThatHandsOutNothingIsSaidOnceAndSoIsItsReturn) {
+  StartBroker();
+  Store({"a", "b"});
+  broker_->FailFetch(kTopicAuthorizationFailed);
+  StartConsumer(broker_->bootstrap(), 1);
+  const std::string reason = "facts[0] stays at offset 1 although the log holds more";
+  EXPECT_TRUE(Eventually(kLimit, [&] { return stalls_.All() == std::vector<std::string>{reason}; }));
+  broker_->HealReading();
+  ASSERT_TRUE(handler_.WaitForMessages(1));
+  EXPECT_TRUE(Eventually(kLimit, [&] { return stalls_.All() == std::vector<std::string>{reason, ""}; }));
+}
+
+// B117: an empty log counts as read when its end was seen, and nothing else ends this stall.
+TEST_F(ConsumerTest, EndsThatCannotBeLearnedAreAStallUntilTheLogWasReadToItsEnd) {
+  for (const std::optional<std::int64_t> next : {std::optional<std::int64_t>(), std::optional(kLogEnd)}) {
+    StartBroker();
+    broker_->FailListOffsets(kNotLeader);
+    StartConsumer(broker_->bootstrap(), next);
+    EXPECT_TRUE(Eventually(kLimit, [&] { return stalls_.CountContaining("cannot be learned") == 1; }));
+    broker_->HealReading();
+    EXPECT_TRUE(Eventually(kLimit, [&] { return stalls_.All().back().empty(); }));
+    consumer_.reset();
+    stalls_.Clear();
+  }
 }
 
 TEST_F(ConsumerTest, AWrongSettingOrNoGroupIsNamed) {

@@ -147,6 +147,14 @@ class LogLines {
     for (const std::string& line : lines_) count += absl::string_view(line).find(text) != absl::string_view::npos;
     return count;
   }
+  std::vector<std::string> All() const {
+    MutexLock lock(mutex_);
+    return lines_;
+  }
+  void Clear() {
+    MutexLock lock(mutex_);
+    lines_.clear();
+  }
 
  private:
   mutable Mutex mutex_;

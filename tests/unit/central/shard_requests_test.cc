@@ -56,6 +56,20 @@ TEST_F(ShardRequestsTest, AnUnknownPointIsDenied) {
 }
 
 // B62
+TEST_F(ShardRequestsTest, ADenialBeforeThereIsASessionIsToldToThePanelAndTheLog) {
+  Start(kDriver, CpId("cp_404"));
+  ASSERT_THAT(Said<RequestDenied>(), SizeIs(1));
+  EXPECT_EQ(Said<RequestDenied>()[0].driver, kDriver);
+  EXPECT_EQ(Said<RequestDenied>()[0].cp, CpId("cp_404"));
+  EXPECT_EQ(Said<RequestDenied>()[0].reason, DenialReason::kPointUnknown);
+  EXPECT_THAT(Said<RequestDenied>()[0].text, HasSubstr("cp_404"));
+  Create(kCp);
+  Start();
+  ASSERT_THAT(Said<RequestDenied>(), SizeIs(1));
+  EXPECT_EQ(Said<RequestDenied>()[0].reason, DenialReason::kPointDisconnected);
+}
+
+// B62
 TEST_F(ShardRequestsTest, ADisconnectedPointIsDenied) {
   Create(kCp);
   EXPECT_EQ(DenialOf(Start()), DenialReason::kPointDisconnected);

@@ -746,6 +746,18 @@ TEST_F(EngineRequestTest, ARequestGoesUpAndItsAnswerComesBack) {
   EXPECT_EQ(results[0].answer.session, SessionId("s"));
 }
 
+// B156
+TEST_F(EngineRequestTest, ARepeatGoesUpAlthoughThePointIsBusyWithTheFirstAndAnUnnamedRequestDoesNot) {
+  StartCharge();
+  Ask(1, "req");
+  ASSERT_THAT(requests, SizeIs(1));
+  EXPECT_THAT(results, IsEmpty());
+  Ask(2, "");
+  EXPECT_THAT(requests, SizeIs(1));
+  ASSERT_THAT(results, SizeIs(1));
+  EXPECT_EQ(results[0].answer.denial, DenialReason::kPointBusy);
+}
+
 TEST_F(EngineRequestTest, ARequestThatCentralDoesNotAnswerIsDeniedAfterItsTimeToLive) {
   NewLink();
   Ask(1, "");

@@ -140,6 +140,30 @@ TEST_F(FactPumpTest, WhatWasNotDeliveredIsPublishedAgainWithTheSameBytes) {
   EXPECT_EQ(publisher.count(), 3u);
 }
 
+TEST_F(FactPumpTest, WhatIsRefusedInCompanyIsPublishedAloneAndOnlyWhatIsRefusedAloneIsGivenUp) {
+  Write({Make(FactKind::kSample, 1), Make(FactKind::kSample, 2), Make(FactKind::kFinal, 3)});
+  ASSERT_TRUE(publisher.WaitForCount(3));
+  const absl::Status refused = absl::InvalidArgumentError("the batch is invalid");
+  for (int i = 0; i < 3; ++i) publisher.Answer(refused);
+  Write({Make(FactKind::kSample, 4)});
+  ASSERT_TRUE(publisher.WaitForCount(4));
+  EXPECT_THAT(pump->Drain(absl::Milliseconds(50)), StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_EQ(publisher.count(), 4u) << "nothing keeps it company";
+  publisher.Answer(absl::OkStatus());
+  ASSERT_TRUE(publisher.WaitForCount(5));
+  EXPECT_EQ(log.Stats().samples, 2);
+  publisher.Answer(refused);
+  ASSERT_TRUE(publisher.WaitForCount(6));
+  EXPECT_EQ(log.Stats().samples, 1);
+  publisher.Answer(absl::OkStatus());
+  ASSERT_TRUE(publisher.WaitForCount(7));
+  publisher.Answer(absl::OkStatus());
+  EXPECT_THAT(pump->Drain(kLimit), IsOk());
+  EXPECT_THAT(Sequences(), ElementsAre(1, 2, 3, 1, 2, 3, 4));
+  EXPECT_EQ(log.Stats().samples, 0);
+  EXPECT_EQ(log.Stats().starts_and_finals, 1) << "until Central has booked it";
+}
+
 TEST_F(FactPumpTest, AFullPublisherIsAskedAgainAndNothingIsLostOrSwapped) {
   publisher.Refuse(absl::ResourceExhaustedError("full"));
   Write({Make(FactKind::kStart, 0), Make(FactKind::kSample, 1), Make(FactKind::kSample, 2)});

@@ -580,7 +580,8 @@ TEST_P(StoreTest, SessionsAreListedNewestFirstAndFiltered) {
   EV_ASSERT_OK(CommitSessions(sessions));
   const auto list = [&](const SessionFilter& filter) {
     std::vector<int> numbers;
-    for (const Session& session : store().ListSessions(filter).value().items) {
+    const auto page = store().ListSessions(filter);
+    for (const Session& session : page->items) {
       numbers.push_back(static_cast<int>(session.number.value()));
     }
     return numbers;
@@ -847,7 +848,8 @@ TEST_P(StoreTest, ReadersSeeWholeCommitsWhileOthersWrite) {
   threads.emplace_back([&] {  // The relay.
     while (!stop) {
       std::vector<std::int64_t> positions;
-      for (const StoredOutboxRecord& row : store().ReadOutbox(0, 10).value()) positions.push_back(row.position);
+      const auto rows = store().ReadOutbox(0, 10);
+      for (const StoredOutboxRecord& row : *rows) positions.push_back(row.position);
       EV_EXPECT_OK(store().DeleteOutbox(positions));
     }
   });

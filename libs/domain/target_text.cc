@@ -1,4 +1,4 @@
-#include "services/driver/core/target_text.h"
+#include "domain/target_text.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -10,7 +10,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/time/time.h"
 
-namespace ev::driver {
+namespace ev {
 namespace {
 
 // `digits[.digits]` times 10^places; nullopt for anything else, more than `places` decimals, or too much.
@@ -73,4 +73,4 @@ absl::StatusOr<TypedTarget> ParseTarget(absl::string_view text) {
   return typed;
 }
 
-}  // namespace ev::driver
+}  // namespace ev

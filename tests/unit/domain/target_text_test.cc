@@ -1,10 +1,10 @@
-#include "services/driver/core/target_text.h"
+#include "domain/target_text.h"
 
 #include <gmock/gmock.h>
 
 #include "tests/support/status_matchers.h"
 
-namespace ev::driver {
+namespace ev {
 namespace {
 
 using ::testing::HasSubstr;
@@ -51,4 +51,4 @@ TEST(TargetTextTest, ATargetOutsideTheLimitsIsRefused) {
 }
 
 }  // namespace
-}  // namespace ev::driver
+}  // namespace ev

@@ -1,5 +1,5 @@
-#ifndef EV_DRIVER_CORE_TARGET_TEXT_H_
-#define EV_DRIVER_CORE_TARGET_TEXT_H_
+#ifndef EV_DOMAIN_TARGET_TEXT_H_
+#define EV_DOMAIN_TARGET_TEXT_H_
 
 #include <string>
 
@@ -7,7 +7,7 @@
 #include "absl/strings/string_view.h"
 #include "domain/session.h"
 
-namespace ev::driver {
+namespace ev {
 
 // A target as a person types it. Decimals are taken exactly, never through floating point.
 struct TypedTarget {
@@ -19,6 +19,6 @@ struct TypedTarget {
 // what is allowed, or names the limit.
 absl::StatusOr<TypedTarget> ParseTarget(absl::string_view text);
 
-}  // namespace ev::driver
+}  // namespace ev
 
-#endif  // EV_DRIVER_CORE_TARGET_TEXT_H_
+#endif  // EV_DOMAIN_TARGET_TEXT_H_
