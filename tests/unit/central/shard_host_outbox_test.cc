@@ -1,5 +1,3 @@
-#include "services/central/adapters/shard_host.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -12,6 +10,7 @@
 #include "absl/synchronization/notification.h"
 #include "base/clock.h"
 #include "metrics/registry.h"
+#include "services/central/adapters/shard_host.h"
 #include "store/inmemory/inmemory_store.h"
 #include "tests/support/eventually.h"
 #include "tests/support/status_matchers.h"
@@ -22,9 +21,9 @@ namespace {
 constexpr absl::Duration kPatience = absl::Seconds(30);
 const CpId kPoint("cp_001");
 
-class ShardHostTest : public ::testing::Test {
+class ShardHostOutboxTest : public ::testing::Test {
  protected:
-  ~ShardHostTest() override { host_->Stop(absl::Seconds(1)); }
+  ~ShardHostOutboxTest() override { host_->Stop(absl::Seconds(1)); }
 
   void Start(HostOptions options) {
     host_ = *ShardHost::Create(
@@ -77,7 +76,7 @@ class ShardHostTest : public ::testing::Test {
 };
 
 // B103
-TEST_F(ShardHostTest, WhenTheOutboxHasRoomAgainADenialIsWrittenAgain) {
+TEST_F(ShardHostOutboxTest, WhenTheOutboxHasRoomAgainADenialIsWrittenAgain) {
   Start({.outbox_bound = 1, .tick = absl::Milliseconds(5)});
   BeDenied();
   ASSERT_FALSE(OutboxPositions().empty());
@@ -93,7 +92,7 @@ TEST_F(ShardHostTest, WhenTheOutboxHasRoomAgainADenialIsWrittenAgain) {
 }
 
 // B103 B122
-TEST_F(ShardHostTest, AnOutboxThatIsFullAtTheStartIsKnownToBe) {
+TEST_F(ShardHostOutboxTest, AnOutboxThatIsFullAtTheStartIsKnownToBe) {
   const std::int64_t epoch = store_.TakeShards("seed", "").value().at(0).epoch;
   store::ShardBatch batch{.shard = 0, .epoch = epoch};
   batch.outbox.push_back({.id = "old", .topic = "topic", .key = "key", .value = "", .headers = {}});
