@@ -56,6 +56,7 @@ class CentralBackboneTest : public ::testing::Test {
                                   codec_, *host_, clock_, registry_, readiness_);
   }
   ~CentralBackboneTest() override {
+    if (!hanging_.release.HasBeenNotified()) hanging_.release.Notify();
     backbone_->StopReading();
     host_->Stop(absl::Seconds(1));
   }

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,7 +26,7 @@ class ManualSubscriber final : public Subscriber {
     return absl::OkStatus();
   }
   absl::StatusOr<std::int64_t> Rewind(const TopicPartition& partition, std::optional<std::int64_t> next) override {
-    EXPECT_FALSE(next.has_value());
+    rewound_[partition] = next;
     return ++generations_[partition];
   }
   void CommitBehind(const TopicPartition& partition, std::int64_t next, absl::string_view) override {
@@ -37,6 +38,8 @@ class ManualSubscriber final : public Subscriber {
 
   const std::vector<TopicPartitionOffset>& started() const { return started_; }
   const std::map<TopicPartition, std::int64_t>& generations() const { return generations_; }
+  // To where each was rewound last.
+  const std::map<TopicPartition, std::optional<std::int64_t>>& rewound() const { return rewound_; }
   std::map<TopicPartition, std::int64_t> durable() const {
     MutexLock lock(mutex_);
     return durable_;
@@ -45,6 +48,7 @@ class ManualSubscriber final : public Subscriber {
  private:
   std::vector<TopicPartitionOffset> started_;
   std::map<TopicPartition, std::int64_t> generations_;
+  std::map<TopicPartition, std::optional<std::int64_t>> rewound_;
   mutable Mutex mutex_;
   std::map<TopicPartition, std::int64_t> durable_ ABSL_GUARDED_BY(mutex_);
 };
@@ -157,6 +161,7 @@ TEST_F(FactIngestTest, WhatWasReadBeforeTheRewindIsDropped) {
   EV_ASSERT_OK(ingest().OnCluster("mockCluster-2"));
   EXPECT_THAT(parts_->subscriber.generations(), SizeIs(2 * kShards));
   EXPECT_THAT(parts_->subscriber.generations(), Each(::testing::Pair(::testing::_, 1)));
+  EXPECT_THAT(parts_->subscriber.rewound(), Each(::testing::Pair(::testing::_, std::nullopt)));
   EV_EXPECT_OK(Give(final_, 0, /*generation=*/0));
   EV_ASSERT_OK(Give(sample_, 0, /*generation=*/1));
   ASSERT_TRUE(Eventually(kPatience, [&] { return world_.store.FindSession(session_.id)->energy_mwh == 500'000; }));
@@ -194,6 +199,42 @@ TEST_F(FactIngestTest, TheKnownClusterThatComesBackEndsTheWaiting) {
   EXPECT_EQ(parts_->readiness.Get().health, metrics::Health::kReady);
   EXPECT_EQ(ingest().waiting_cluster(), "");
   EXPECT_THAT(ingest().AcceptCluster("cluster-2"), StatusIs(absl::StatusCode::kFailedPrecondition));
+}
+
+// B183
+TEST_F(FactIngestTest, WhatComesDuringAHoldIsNotTakenAndReadAnewAfterIt) {
+  Start();
+  EV_ASSERT_OK(Give(start_, 5));
+  ASSERT_TRUE(Becomes(SessionState::kCharging));
+  const TopicPartition partition{world_.topics.session_data.name, world_.ShardOf(session_.cp)};
+  ingest().Hold("3 partitions");
+  EXPECT_THAT(Give(sample_, 6), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("3 partitions")));
+  EXPECT_THAT(ingest().OnGap({.partition = partition, .wanted_next = 6, .low = 9, .high = 9}), Not(IsOk()));
+  EXPECT_TRUE(parts_->subscriber.generations().empty());
+  ingest().Hold("");
+  EXPECT_THAT(Give(sample_, 6), StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(parts_->subscriber.generations(), SizeIs(2 * kShards));
+  EXPECT_EQ(parts_->subscriber.rewound().at(partition), 6);
+  EV_ASSERT_OK(Give(sample_, 6, /*generation=*/1));
+  EXPECT_TRUE(Eventually(kPatience, [&] { return world_.store.FindSession(session_.id)->energy_mwh == 500'000; }));
+  EXPECT_TRUE(world_.store.ListGaps()->empty());
+}
+
+// B60 B183
+TEST_F(FactIngestTest, WhileTopicsAreNotAsTheyMustBeNeitherAnotherLogNorAGapIsPassed) {
+  Open();
+  ingest().SetTopicCheck([] { return absl::FailedPreconditionError("3 partitions"); });
+  parts_->host->Start();
+  EV_ASSERT_OK(ingest().Start());
+  EV_ASSERT_OK(ingest().OnCluster("cluster-1"));
+  EV_ASSERT_OK(Give(start_, 5));
+  EXPECT_THAT(ingest().OnCluster("mockCluster-2"), StatusIs(absl::StatusCode::kFailedPrecondition));
+  EXPECT_EQ(*world_.store.KafkaClusterId(), "cluster-1");
+  EXPECT_THAT(
+      ingest().OnGap({.partition = {world_.topics.session_data.name, 0}, .wanted_next = 6, .low = 9, .high = 9}),
+      StatusIs(absl::StatusCode::kFailedPrecondition));
+  EXPECT_TRUE(parts_->subscriber.generations().empty());
+  EXPECT_TRUE(world_.store.ListGaps()->empty());
 }
 
 // B60 B99

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -150,6 +151,37 @@ TEST_F(OutboxRelayTest, ARowWhosePublishingFailedStaysAndIsPublishedAgain) {
   EXPECT_TRUE(
       Eventually(kPatience, [&] { return registry_.RenderText().find(Relayed("stored", 2)) != std::string::npos; }));
   EXPECT_THAT(registry_.RenderText(), ::testing::Not(HasSubstr(Relayed("failed", 0))));
+}
+
+// B59 B112
+TEST_F(OutboxRelayTest, RowsThatFailAgainAndAgainHoldUpNobodyBehindThem) {
+  publisher_.Decide([](const OutgoingMessage& message) {
+    return Fate{.done = message.key == "ticket" ? absl::OkStatus() : absl::PermissionDeniedError("not this topic")};
+  });
+  std::vector<std::string> keys;
+  for (int i = 0; i < 600; ++i) keys.push_back(absl::StrCat("alert ", i));
+  keys.emplace_back("ticket");
+  Write(keys);
+  const OutboxRelay relay(store_, publisher_, registry_);
+  EXPECT_TRUE(Eventually(kPatience, [&] { return Rows().size() == 600; }));
+  EXPECT_THAT(publisher_.stored(), ElementsAre("ticket"));
+  publisher_.Decide({});
+  EXPECT_TRUE(BecomesEmpty());
+}
+
+// B112
+TEST_F(OutboxRelayTest, WhatIsRefusedInCompanyIsPublishedAloneBeforeItIsDropped) {
+  std::set<std::string> refused;
+  publisher_.Decide([&refused](const OutgoingMessage& message) {
+    const bool is_first = refused.insert(message.key).second;
+    return Fate{.done = is_first ? absl::InvalidArgumentError("the batch is invalid") : absl::OkStatus()};
+  });
+  Write({"a", "b", "c"});
+  const OutboxRelay relay(store_, publisher_, registry_);
+  EXPECT_TRUE(BecomesEmpty());
+  EXPECT_THAT(publisher_.asked(), ElementsAre("a", "b", "c", "a", "b", "c"));
+  EXPECT_THAT(publisher_.stored(), ElementsAre("a", "b", "c"));
+  EXPECT_THAT(registry_.RenderText(), HasSubstr(Relayed("dropped", 0)));
 }
 
 // B63 B122
