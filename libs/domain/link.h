@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "base/id_source.h"
 #include "base/strong_id.h"
 #include "domain/charging_point.h"
 #include "domain/ids.h"
@@ -117,6 +118,8 @@ struct Settlement {
   bool final = false;
   bool refused = false;  // Kept in the dead-letter topic instead of booked.
   std::string reason;    // Why refused.
+  // The fact that was refused, and no other: somebody else's nonsense must not end what is true. Booked is a session.
+  MessageId message_id{};
 
   friend bool operator==(const Settlement&, const Settlement&) = default;
 };

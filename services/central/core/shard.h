@@ -43,7 +43,7 @@ struct ShardCounters {
   std::int64_t duplicates_sequence = 0;  // Refused by the ledger: sequence, or already booked.
   std::int64_t late_samples = 0;         // Of a session that is closed.
   std::int64_t unknown_samples = 0;      // Of a session that nobody knows.
-  std::int64_t denials_dropped = 0;  // Denials not told through Kafka because the outbox was full.
+  std::int64_t denials_dropped = 0;      // Denials not told through Kafka because the outbox was full.
 };
 
 // A charge that is asked for.
@@ -337,7 +337,8 @@ class Shard {
               const std::string& detail, Effects& out);
   void PutAside(const Moment& now, const FactBatch& batch, const IncomingFact& in, const std::string& reason,
                 const std::string& detail, Effects& out);
-  // Tells the charging point what of a session's start and final, as far as asked, is settled.
+  // Tells the charging point what of a session's start and final, as far as asked, is settled. A refusal names its
+  // fact: the charging point may have kept another.
   void Settle(const CpId& cp, const SessionId& id, bool start, bool final, Effects& out) const;
   void Settle(const Fact& fact, Effects& out) const;
   void RaiseAlert(const Moment& now, AlertKind kind, const CpId& cp, const SessionId& session, std::string text);

@@ -18,7 +18,8 @@ class UnsettledList {
   // A start or a final was made.
   void Add(const Fact& fact);
 
-  // What of it was waiting here: that part's room is free again. Nothing: all of it was settled before, or never made.
+  // What of it was waiting here: that part's room is free again. Nothing: all of it was settled before, or never made,
+  // or what was refused is another fact than the one kept here.
   std::optional<Settlement> Settle(const Settlement& settlement);
 
   // The oldest ones, at most kMaxUnsettledListed.
@@ -31,7 +32,13 @@ class UnsettledList {
   bool HasEnded(const SessionId& session) const;
 
  private:
-  std::deque<Unsettled> entries_;
+  struct Entry {
+    Unsettled listed;
+    MessageId start;
+    MessageId final;
+  };
+
+  std::deque<Entry> entries_;
   std::int64_t facts_ = 0;
   std::deque<SessionId> ended_;
 };

@@ -589,10 +589,24 @@ TEST_F(EngineTest, StartsAndFinalsAreListedOldestFirstUntilTheyAreSettled) {
 TEST_F(EngineTest, ARefusedFactFreesItsRoomAndIsKeptInQuarantine) {
   const Grant grant = StartCharge();
   Unplug();
-  core->Settle({{.session = grant.session, .start = true, .final = true, .refused = true, .reason = "unknown"}}, now);
-  Settle();
+  Refuse(Facts(FactKind::kStart)[0]);
+  EXPECT_THAT(report().unsettled, ElementsAre(Unsettled{grant.session, grant.number, false, true}));
+  Refuse(LastFinal());
   EXPECT_EQ(report().unsettled_total, 0);
   EXPECT_EQ(log.Stats().quarantined, 2);
+}
+
+// B95
+TEST_F(EngineTest, ARefusalOfAnotherFactOfTheSessionSettlesNothing) {
+  const Grant grant = StartCharge();
+  Unplug();
+  for (Fact stranger : {Facts(FactKind::kStart)[0], LastFinal()}) {
+    stranger.message_id = ids.NewMessageId(now.utc);
+    Refuse(stranger);
+  }
+  EXPECT_THAT(report().unsettled, ElementsAre(Unsettled{grant.session, grant.number, true, true}));
+  EXPECT_EQ(log.Stats().quarantined, 0);
+  EXPECT_EQ(log.Stats().starts_and_finals, 2);
 }
 
 TEST_F(EngineTest, ALongListIsCutAndItsTotalIsTold) {

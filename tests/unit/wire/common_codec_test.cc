@@ -83,7 +83,19 @@ TEST(CommonCodecTest, OnlyAClearVerdictSettles) {
   EXPECT_THAT(FromProto(settlement), IsOk());
   EXPECT_FALSE(FromProto(settlement)->refused);
   settlement.set_verdict(pb::SETTLEMENT_VERDICT_REFUSED);
+  EXPECT_THAT(FromProto(settlement), StatusIs(absl::StatusCode::kInvalidArgument)) << "what is refused must be named";
+  settlement.set_message_id(std::string(16, '\x07'));
   EXPECT_TRUE(FromProto(settlement)->refused);
+}
+
+TEST(CommonCodecTest, ASettlementComesBackAsItWas) {
+  Settlement refused{SessionId("s"), false, true, true, "NONSENSE", {}};
+  for (std::uint8_t i = 0; i < 16; ++i) refused.message_id.bytes[i] = static_cast<std::uint8_t>(0xff - i);
+  for (const Settlement& settlement : {refused, Settlement{SessionId("s"), true, true, false, "", {}}}) {
+    const auto back = FromProto(ToProto(settlement));
+    ASSERT_THAT(back, IsOk());
+    EXPECT_EQ(*back, settlement);
+  }
 }
 
 TEST(CommonCodecTest, ACauseThatIsNotKnownKeepsThePointOutOfService) {
