@@ -322,7 +322,7 @@ class Shard {
   EngineHealth Judge(const Moment& now, const Point& point, EngineHealth health) const;
   void Hear(const Moment& now, Point& point, EngineReport report, Effects& out);
   void RaiseNumbers(Point& point, GrantNumber mark);
-  // It is connected, and occupied by the session or still has facts of it.
+  // It is connected, and occupied by the session or still has facts of it, as far as its list tells.
   bool StillReports(const Point& point, const SessionId& id, const Moment& now) const;
   void Reconcile(const Moment& now, Point& point, Effects& out);
   void ApplyCauses(const Moment& now, const CauseCall& call, Effects& out);

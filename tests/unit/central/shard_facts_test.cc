@@ -651,6 +651,23 @@ TEST_F(ShardFactsTest, AWriteOffIsRepeatableAndOnlyForWhatMayHaveDelivered) {
   EXPECT_EQ(ReasonOf(WriteOff(booked.id)), "SESSION_CLOSED");
 }
 
+// B97 B94
+TEST_F(ShardFactsTest, ATruncatedListExpiresNothing) {
+  Online();
+  const Session session = Charging();
+  EngineReport report = Idle(session.number.value());
+  for (int i = 0; i < kMaxUnsettledListed; ++i) {
+    report.unsettled.push_back(
+        {.session = SessionId(ids_.NewRandomHex()), .number = GrantNumber(1), .start = true, .final = true});
+  }
+  report.unsettled_total = kMaxUnsettledListed + 1;
+  Beat(report);
+  ASSERT_EQ(Get(session.id).state, SessionState::kAwaitingFinal);
+  EXPECT_EQ(ReasonOf(WriteOff(session.id)), "SESSION_LIVE");
+  Feed({FinalOf(session, 2, 50'000'000)});
+  EXPECT_EQ(Tickets(session.id).at(0).energy_mwh, 50'000'000);
+}
+
 // B97
 TEST_F(ShardFactsTest, WhatItsPointStillReportsIsNotWrittenOff) {
   Online();
