@@ -96,7 +96,7 @@ struct Command {
 enum class Verdict {
   kGranted = 1,    // PrepareSession: reserved.
   kDenied = 2,     // PrepareSession: refused, with a reason.
-  kCancelled = 3,  // CancelGrant: the session is not running and never will be.
+  kCancelled = 3,  // CancelGrant, StopSession: the session is not running and never will be.
   kRunning = 4,    // CancelGrant: energy already flows, nothing was stopped.
   kEnded = 5,      // CancelGrant, StopSession: it ran and is over; its final is on the way or settled.
   kStopped = 6,    // StopSession: the charge was ended now.
@@ -108,7 +108,8 @@ struct CommandAnswer {
   Verdict verdict = Verdict::kFailed;
   DenialReason denial = DenialReason::kNone;
   std::string text;
-  GrantNumber mark;  // After the command; 0 when unknown (kFailed).
+  GrantNumber mark;                         // After the command; 0 when unknown (kFailed).
+  EndReason end_reason = EndReason::kNone;  // The Engine's to StopSession: why the charge really ended.
 };
 
 // A start or a final is settled: the Engine may free its room.

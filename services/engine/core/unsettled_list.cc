@@ -24,7 +24,8 @@ void UnsettledList::Add(const Fact& fact) {
   if (!flag) ++facts_;
   flag = true;
   if (is_final) {
-    ended_.push_back(fact.session);
+    entry.end_reason = fact.end_reason;
+    ended_.emplace_back(fact.session, fact.end_reason);
     if (ended_.size() > kMaxEndedRemembered) ended_.pop_front();
   }
 }
@@ -55,10 +56,13 @@ std::vector<Unsettled> UnsettledList::Oldest() const {
   return oldest;
 }
 
-bool UnsettledList::HasEnded(const SessionId& session) const {
-  return std::find(ended_.begin(), ended_.end(), session) != ended_.end() ||
-         std::any_of(entries_.begin(), entries_.end(),
-                     [&](const Entry& e) { return e.listed.session == session && e.listed.final; });
+EndReason UnsettledList::EndOf(const SessionId& session) const {
+  const auto ended =
+      std::find_if(ended_.rbegin(), ended_.rend(), [&](const auto& entry) { return entry.first == session; });
+  if (ended != ended_.rend()) return ended->second;
+  const auto entry =
+      std::find_if(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.listed.session == session; });
+  return entry == entries_.end() ? EndReason::kNone : entry->end_reason;
 }
 
 }  // namespace ev::engine

@@ -264,6 +264,15 @@ TEST_F(EngineTest, ACancelOfANewerNumberLeavesTheRunningSessionAlone) {
 }
 
 // B78
+TEST_F(EngineTest, AStopSaysWhyTheChargeEndedAlsoWhenItIsSettled) {
+  const Grant grant = StartCharge();
+  EXPECT_EQ(Stop(grant.session, EndReason::kOperatorStop).end_reason, EndReason::kOperatorStop);
+  Book(grant.session);
+  EXPECT_EQ(Stop(grant.session).verdict, Verdict::kEnded);
+  EXPECT_EQ(Stop(grant.session).end_reason, EndReason::kOperatorStop);
+}
+
+// B78
 TEST_F(EngineTest, AStopBeforePlugInIsACancel) {
   NewLink();
   const Grant grant = MakeGrant();
@@ -278,6 +287,7 @@ TEST_F(EngineTest, AStopOfAnEndedOrUnknownSessionChangesNothing) {
   Unplug();
   const Grant second = StartCharge();
   EXPECT_EQ(Stop(first.session, EndReason::kOperatorStop).verdict, Verdict::kEnded);
+  EXPECT_EQ(Stop(first.session, EndReason::kOperatorStop).end_reason, EndReason::kUnplugged);
   EXPECT_EQ(Stop(SessionId("ffffffffffffffffffffffffffffffff")).verdict, Verdict::kUnknown);
   EXPECT_EQ(report().occupation->session, second.session);
   EXPECT_THAT(Facts(FactKind::kFinal), SizeIs(1));
