@@ -329,6 +329,8 @@ class Shard {
   void TickPoint(const Moment& now, Point& point, Effects& out);
 
   void ApplyFact(const Moment& now, const FactBatch& batch, const IncomingFact& in, Effects& out);
+  // Of starts and finals.
+  static bool IsBooked(const Fact& fact, const SessionRow* row);
   // False: it was put aside.
   bool ApplySample(const Moment& now, const FactBatch& batch, const IncomingFact& in, SessionRow& row, Effects& out);
   void ApplyStart(const Moment& now, const Fact& fact, SessionRow& row);

@@ -38,13 +38,13 @@ void Shard::ApplyFact(const Moment& now, const FactBatch& batch, const IncomingF
   if (auto status = CheckFact(fact); !status.ok()) {
     return Refuse(now, batch, in, "NONSENSE", std::string(status.message()), out);
   }
-  if (dedup_.Contains(fact.message_id)) {
+  SessionRow* row = FindRow(fact.session);
+  if (dedup_.Contains(fact.message_id) && (fact.kind == FactKind::kSample || IsBooked(fact, row))) {
     ++counters_.duplicates_lru;
     // The charging point repeats what it believes unsettled: the answer may have been lost.
     Settle(fact, out);
     return;
   }
-  SessionRow* row = FindRow(fact.session);
   if (row == nullptr) {
     if (fact.kind == FactKind::kSample) {
       ++counters_.unknown_samples;
@@ -82,6 +82,13 @@ void Shard::ApplyFact(const Moment& now, const FactBatch& batch, const IncomingF
   // Not what was put aside: a dead letter that is played again must pass.
   dedup_.Insert(fact.message_id);
   last_applied_ = std::max(last_applied_, fact.time);
+}
+
+// A lost sample changes no bill, so of samples the id may decide. Of starts and finals the ledger does: an id that came
+// with some other fact must not hide them.
+bool Shard::IsBooked(const Fact& fact, const SessionRow* row) {
+  if (row == nullptr) return false;
+  return fact.kind == FactKind::kStart ? row->session.start_booked : row->session.final_booked;
 }
 
 bool Shard::ApplySample(const Moment& now, const FactBatch& batch, const IncomingFact& in, SessionRow& row,

@@ -124,6 +124,29 @@ TEST_F(ShardFactsTest, ARepeatIsDroppedByItsId) {
   EXPECT_THAT(Tickets(session.id), SizeIs(1));
 }
 
+// B91 B65
+TEST_F(ShardFactsTest, AnIdOfAnotherFactHidesNoStartAndNoFinal) {
+  Online();
+  const Session first = Charging();
+  const Fact sample = SampleOf(first, 1, 1000);
+  Fact final = FinalOf(first, 2, 2000);
+  final.message_id = sample.message_id;
+  Feed({sample, final});
+  EXPECT_THAT(Tickets(first.id), SizeIs(1));
+  EXPECT_EQ(shard().counters().duplicates_lru, 0);
+  Feed({final});
+  EXPECT_EQ(shard().counters().duplicates_lru, 1);
+  EXPECT_THAT(Said<Settlement>(), ElementsAre(Settlement{first.id, false, true, false, ""}));
+
+  Beat(Idle(first.number.value()));
+  const Session second = Grant();
+  Fact start = StartOf(second);
+  start.message_id = sample.message_id;
+  Feed({start});
+  EXPECT_EQ(Get(second.id).state, SessionState::kCharging);
+  EXPECT_TRUE(Get(second.id).start_booked);
+}
+
 // B91 B113
 TEST_F(ShardFactsTest, WhatTheIdsHaveForgottenTheLedgerStillRefuses) {
   Online();
