@@ -40,11 +40,10 @@ absl::Duration FromProto(const google::protobuf::Duration& duration) {
 }
 
 google::protobuf::Timestamp ToProto(absl::Time time) {
-  const std::int64_t nanos = absl::ToUnixNanos(time);
+  time = std::clamp(time, absl::FromUnixSeconds(kMinTimestamp), absl::FromUnixSeconds(kMaxTimestamp));
   google::protobuf::Timestamp out;
-  const std::int64_t part = ((nanos % kNanos) + kNanos) % kNanos;
-  out.set_seconds((nanos - part) / kNanos);
-  out.set_nanos(static_cast<std::int32_t>(part));
+  out.set_seconds(absl::ToUnixSeconds(time));  // Rounds down.
+  out.set_nanos(static_cast<std::int32_t>(absl::ToInt64Nanoseconds(time - absl::FromUnixSeconds(out.seconds()))));
   return out;
 }
 

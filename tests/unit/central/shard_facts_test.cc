@@ -505,6 +505,17 @@ TEST_F(ShardFactsTest, OfManyRefusalsTheNewestIsKept) {
 }
 
 // B63
+TEST_F(ShardFactsTest, AFinalThatStartsInTheYearOneIsNonsense) {
+  Online();
+  const Session session = Charging();
+  Fact final = FinalOf(session, 2, 2000);
+  final.start = absl::FromUnixSeconds(-62'135'596'800);
+  Feed({final});
+  EXPECT_EQ(Outbox<DeadLetter>().at(0).reason, "NONSENSE");
+  EXPECT_THAT(Tickets(session.id), IsEmpty());
+}
+
+// B63
 TEST_F(ShardFactsTest, EnergyThatFallsIsPutAside) {
   Online();
   const Session session = Charging();

@@ -33,6 +33,16 @@ TEST(CommonCodecTest, AGrantComesBackAsItWas) {
   }
 }
 
+TEST(CommonCodecTest, ATimeThatTheWireCannotSayBecomesTheNearestThatItCan) {
+  const absl::Time first = absl::FromUnixSeconds(-62'135'596'800);
+  const absl::Time last = absl::FromUnixSeconds(253'402'300'799);
+  EXPECT_EQ(*FromProto(ToProto(first + absl::Nanoseconds(1))), first + absl::Nanoseconds(1));
+  EXPECT_EQ(*FromProto(ToProto(first - absl::Nanoseconds(1))), first);
+  EXPECT_EQ(*FromProto(ToProto(absl::InfinitePast())), first);
+  EXPECT_EQ(*FromProto(ToProto(last + absl::Hours(1))), last);
+  EXPECT_EQ(*FromProto(ToProto(absl::InfiniteFuture())), last);
+}
+
 TEST(CommonCodecTest, ABadGrantNamesItsField) {
   const auto field = [](auto change) {
     pb::Grant grant = ToProto(MakeGrant());
