@@ -9,10 +9,22 @@ absl::Status Outside(const char* what, std::int64_t value, std::int64_t max) {
   return absl::InvalidArgumentError(absl::StrCat(what, " of ", value, " is outside 0 .. ", max));
 }
 
+// Also what a clock says that was never set passes: a charge with a wrong hour is billed, one that is refused is not.
+// But no time leaves the nanoseconds that int64 can count, so that it is the same in memory, in the store and on the
+// wire.
+constexpr std::int64_t kLatestUnixSeconds = 7'258'118'400;  // 2200-01-01T00:00:00Z
+
+absl::Status CheckTime(const char* what, absl::Time time) {
+  if (time >= absl::UnixEpoch() && time < absl::FromUnixSeconds(kLatestUnixSeconds)) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(what, " ", absl::FormatTime(time, absl::UTCTimeZone()), " is outside the years 1970 .. 2199"));
+}
+
 }  // namespace
 
 absl::Status CheckFact(const Fact& fact) {
   if (fact.message_id == MessageId{}) return absl::InvalidArgumentError("message_id is missing");
+  if (auto status = CheckTime("event_time", fact.time); !status.ok()) return status;
   if (fact.sequence < 0) return absl::InvalidArgumentError(absl::StrCat("sequence ", fact.sequence, " is negative"));
   if (fact.energy_mwh < 0 || fact.energy_mwh > kMaxSessionEnergyMwh) {
     return Outside("energy_mwh", fact.energy_mwh, kMaxSessionEnergyMwh);
@@ -31,11 +43,14 @@ absl::Status CheckFact(const Fact& fact) {
   }
   if (fact.grant.number.value() <= 0) return absl::InvalidArgumentError("grant_number must be positive");
   if (auto status = CheckPrice(fact.grant.price); !status.ok()) return status;
+  if (auto status = CheckTime("authorised_time", fact.grant.authorised); !status.ok()) return status;
   if (fact.kind == FactKind::kStart) {
     if (fact.energy_mwh != 0) return absl::InvalidArgumentError("a start carries energy");
     return absl::OkStatus();
   }
   if (fact.end_reason == EndReason::kNone) return absl::InvalidArgumentError("a final has no end reason");
+  if (auto status = CheckTime("start_time", fact.start); !status.ok()) return status;
+  if (auto status = CheckTime("end_time", fact.end); !status.ok()) return status;
   if (fact.end < fact.start) return absl::InvalidArgumentError("a final ends before it starts");
   return absl::OkStatus();
 }

@@ -37,8 +37,8 @@ struct Fact {
   friend bool operator==(const Fact&, const Fact&) = default;
 };
 
-// Is the fact possible at all? InvalidArgument says which figure is nonsense (negative energy, a final without a
-// reason, a grant of another session ...). Knows nothing of what was booked before.
+// Is the fact possible at all? InvalidArgument says which figure is nonsense (negative energy, a time outside the years
+// 1970 .. 2199, a final without a reason, a grant of another session ...). Knows nothing of what was booked before.
 absl::Status CheckFact(const Fact& fact);
 
 }  // namespace ev

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "base/id_source.h"
 #include "base/strong_id.h"
 #include "domain/charging_point.h"
 #include "domain/ids.h"
@@ -95,7 +96,7 @@ struct Command {
 enum class Verdict {
   kGranted = 1,    // PrepareSession: reserved.
   kDenied = 2,     // PrepareSession: refused, with a reason.
-  kCancelled = 3,  // CancelGrant: the session is not running and never will be.
+  kCancelled = 3,  // CancelGrant, StopSession: the session is not running and never will be.
   kRunning = 4,    // CancelGrant: energy already flows, nothing was stopped.
   kEnded = 5,      // CancelGrant, StopSession: it ran and is over; its final is on the way or settled.
   kStopped = 6,    // StopSession: the charge was ended now.
@@ -107,7 +108,8 @@ struct CommandAnswer {
   Verdict verdict = Verdict::kFailed;
   DenialReason denial = DenialReason::kNone;
   std::string text;
-  GrantNumber mark;  // After the command; 0 when unknown (kFailed).
+  GrantNumber mark;                         // After the command; 0 when unknown (kFailed).
+  EndReason end_reason = EndReason::kNone;  // The Engine's to StopSession: why the charge really ended.
 };
 
 // A start or a final is settled: the Engine may free its room.
@@ -117,6 +119,8 @@ struct Settlement {
   bool final = false;
   bool refused = false;  // Kept in the dead-letter topic instead of booked.
   std::string reason;    // Why refused.
+  // The fact that was refused, and no other: somebody else's nonsense must not end what is true. Booked is a session.
+  MessageId message_id{};
 
   friend bool operator==(const Settlement&, const Settlement&) = default;
 };

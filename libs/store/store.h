@@ -12,6 +12,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "base/id_source.h"
 #include "domain/charging_point.h"
 #include "domain/ids.h"
 #include "domain/session.h"
@@ -30,12 +31,13 @@ struct RequestRecord {
   friend bool operator==(const RequestRecord&, const RequestRecord&) = default;
 };
 
-// A start or a final that was refused, so that "settled" can be answered again.
+// The newest start, or the newest final, that was refused of a session, so that "settled" can be answered again.
 struct RefusalRecord {
   SessionId session;
   bool final = false;
   std::string reason;
   absl::Time refused;
+  MessageId message_id{};
 
   friend bool operator==(const RefusalRecord&, const RefusalRecord&) = default;
 };

@@ -40,11 +40,10 @@ absl::Duration FromProto(const google::protobuf::Duration& duration) {
 }
 
 google::protobuf::Timestamp ToProto(absl::Time time) {
-  const std::int64_t nanos = absl::ToUnixNanos(time);
+  time = std::clamp(time, absl::FromUnixSeconds(kMinTimestamp), absl::FromUnixSeconds(kMaxTimestamp));
   google::protobuf::Timestamp out;
-  const std::int64_t part = ((nanos % kNanos) + kNanos) % kNanos;
-  out.set_seconds((nanos - part) / kNanos);
-  out.set_nanos(static_cast<std::int32_t>(part));
+  out.set_seconds(absl::ToUnixSeconds(time));  // Rounds down.
+  out.set_nanos(static_cast<std::int32_t>(absl::ToInt64Nanoseconds(time - absl::FromUnixSeconds(out.seconds()))));
   return out;
 }
 
@@ -201,6 +200,10 @@ pb::Settlement ToProto(const Settlement& settlement) {
   out.set_settles_final(settlement.final);
   out.set_verdict(settlement.refused ? pb::SETTLEMENT_VERDICT_REFUSED : pb::SETTLEMENT_VERDICT_BOOKED);
   out.set_reason(settlement.reason);
+  if (settlement.refused) {
+    const auto& bytes = settlement.message_id.bytes;
+    out.mutable_message_id()->assign(bytes.begin(), bytes.end());
+  }
   return out;
 }
 
@@ -209,11 +212,18 @@ absl::StatusOr<Settlement> FromProto(const pb::Settlement& settlement) {
   if (settlement.verdict() != pb::SETTLEMENT_VERDICT_BOOKED && settlement.verdict() != pb::SETTLEMENT_VERDICT_REFUSED) {
     return FieldError("settlement.verdict", absl::StrCat(settlement.verdict(), " is unknown"));
   }
-  return Settlement{.session = SessionId(settlement.session_id()),
-                    .start = settlement.settles_start(),
-                    .final = settlement.settles_final(),
-                    .refused = settlement.verdict() == pb::SETTLEMENT_VERDICT_REFUSED,
-                    .reason = settlement.reason()};
+  Settlement out{.session = SessionId(settlement.session_id()),
+                 .start = settlement.settles_start(),
+                 .final = settlement.settles_final(),
+                 .refused = settlement.verdict() == pb::SETTLEMENT_VERDICT_REFUSED,
+                 .reason = settlement.reason()};
+  if (!out.refused) return out;
+  if (settlement.message_id().size() != out.message_id.bytes.size()) {
+    return FieldError("settlement.message_id",
+                      absl::StrCat("must have ", out.message_id.bytes.size(), " bytes when something is refused"));
+  }
+  std::copy(settlement.message_id().begin(), settlement.message_id().end(), out.message_id.bytes.begin());
+  return out;
 }
 
 pb::SessionRequest ToProto(const PointRequest& request) {

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "tests/sim/world.h"
 
@@ -140,9 +141,9 @@ void World::Check() {
     Mix(tally_.digest, view.record.link_epoch.value());
   }
   if (central_->commands_waiting() > 0) Wrong("commands are still waited for");
-  if (!central_->told().dead_letters.empty()) {
-    const central::DeadLetter& letter = central_->told().dead_letters.front();
-    Wrong(absl::StrCat("a dead letter: ", letter.reason, ", ", letter.detail));
+  for (const central::DeadLetter& letter : central_->told().dead_letters) {
+    const bool is_forged = absl::StartsWith(letter.detail, "energy_mwh of -1 ");
+    if (!is_forged) Wrong(absl::StrCat("a dead letter: ", letter.reason, ", ", letter.detail));
   }
   for (const central::Alert& alert : central_->told().alerts) {
     if (alert.kind == central::AlertKind::kAmountDiffers) Wrong(absl::StrCat("an alert: ", alert.text));

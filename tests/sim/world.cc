@@ -36,6 +36,7 @@ void Tally::Add(const Tally& other) {
   targets += other.targets;
   manual += other.manual;
   restarted_finals += other.restarted_finals;
+  forged += other.forged;
 }
 
 World::World(std::uint64_t seed)
@@ -63,7 +64,7 @@ World::World(std::uint64_t seed)
   const std::int64_t drivers = 1 + random_.Below(4);
   for (int i = 0; i < drivers; ++i) drivers_.push_back(DriverId(absl::StrCat("driver_", i)));
   // Each run has some kinds of failure and not others: all of them together hide each other.
-  for (int kind = 0; kind <= static_cast<int>(Fault::kStrangerStops); ++kind) {
+  for (int kind = 0; kind <= static_cast<int>(Fault::kLast); ++kind) {
     if (!random_.Chance(45)) continue;
     const int weight = 1 + static_cast<int>(random_.Below(3));
     for (int i = 0; i < weight; ++i) faults_.push_back(static_cast<Fault>(kind));
@@ -168,7 +169,21 @@ void World::DoFault(Fault fault) {
         if (ask.cp == point.cp()) StopByDriver(session, DriverId("stranger"), ask.cp, true);
       }
       return;
+    case Fault::kForgery:
+      return Forge(point);
   }
+}
+
+// Nonsense in the name of a session whose own start or final is not settled: it must neither be booked nor settle them.
+void World::Forge(ChargingPointSim& point) {
+  const auto unsettled = point.disk().ReadUnsettled();
+  if (unsettled.empty() || !broker_.is_up) return;
+  ++tally_.forged;
+  Fact fact = random_.Of(unsettled).fact;
+  for (std::uint8_t& byte : fact.message_id.bytes) byte = static_cast<std::uint8_t>(random_.Below(256));
+  if (random_.Chance(50)) fact.kind = FactKind::kFinal;
+  fact.energy_mwh = -1;
+  broker_.Append(shard_of_.at(point.cp()), fact);
 }
 
 // --- drivers ---------------------------------------------------------------------------------------------------------

@@ -39,6 +39,7 @@ struct Tally {
   std::int64_t targets = 0;  // Charges that ended at their target.
   std::int64_t manual = 0;
   std::int64_t restarted_finals = 0;
+  std::int64_t forged = 0;
   std::uint64_t digest = 0;  // Of all that was decided: equal for equal seeds.
 
   void Add(const Tally& other);
@@ -83,11 +84,14 @@ class World {
     kPrice,
     kManual,
     kStrangerStops,
+    kForgery,
+    kLast = kForgery,
   };
 
   ChargingPointSim& AnyPoint();
   void PlanFaults();
   void DoFault(Fault fault);
+  void Forge(ChargingPointSim& point);
   void PlanDriver(const DriverId& driver);
   void NewAsk(const DriverId& driver);
   void Send(const std::string& key, int attempt);

@@ -3,6 +3,7 @@
 
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <cassert>
 #include <cstdint>
 #include <memory>
@@ -17,6 +18,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "base/id_source.h"
 #include "domain/session.h"
 #include "store/stored_time.h"
 
@@ -51,6 +53,8 @@ class Binder {
       AddTarget(value);
     } else if constexpr (std::is_same_v<T, Blob>) {
       AddBytes(value.bytes, /*text=*/false);
+    } else if constexpr (std::is_same_v<T, MessageId>) {
+      AddBytes({reinterpret_cast<const char*>(value.bytes.data()), value.bytes.size()}, /*text=*/false);
     } else if constexpr (std::is_same_v<T, Values>) {
       for (const auto& one : value) std::visit([this](const auto& v) { this->Add(v); }, one);
     } else if constexpr (std::is_convertible_v<T, absl::string_view>) {
@@ -96,6 +100,9 @@ class Row {
       value = ReadTarget();
     } else if constexpr (std::is_same_v<T, std::string>) {
       value = Text();
+    } else if constexpr (std::is_same_v<T, MessageId>) {
+      const std::string bytes = Text();
+      std::copy_n(bytes.begin(), std::min(bytes.size(), value.bytes.size()), value.bytes.begin());
     } else {
       std::decay_t<decltype(value.value())> inner{};
       Read(inner);

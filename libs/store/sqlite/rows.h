@@ -106,6 +106,7 @@ void VisitColumns(Visit&& visit, R& r) {
   visit("final", r.final);
   visit("reason", r.reason);
   visit("refused_ns", r.refused);
+  visit("message_id", r.message_id);
 }
 
 template <typename Visit, MaybeConst<GapRecord> G>

@@ -147,6 +147,7 @@ CREATE TABLE refusal(
   final INTEGER NOT NULL,
   reason TEXT NOT NULL,
   refused_ns INTEGER NOT NULL,
+  message_id BLOB NOT NULL,
   PRIMARY KEY (session, final)
 ) STRICT, WITHOUT ROWID;
 

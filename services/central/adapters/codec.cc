@@ -238,6 +238,8 @@ Verdict ReadFate(const common::StopSessionResult& stopped) {
       return Verdict::kStopped;
     case common::STOP_FATE_NOT_RUNNING:
       return stopped.end_reason() == common::END_REASON_UNSPECIFIED ? Verdict::kUnknown : Verdict::kEnded;
+    case common::STOP_FATE_NOT_STARTED:
+      return Verdict::kCancelled;
     default:
       return Verdict::kFailed;
   }

@@ -22,6 +22,8 @@ void PutTime(absl::Time from, google::protobuf::Timestamp* to) {
   to->set_nanos(static_cast<std::int32_t>(absl::ToInt64Nanoseconds(from - absl::FromUnixSeconds(seconds))));
 }
 
+constexpr std::uint64_t kFnvBasis = 0xcbf29ce484222325ULL;
+
 // FNV-1a (Fowler, Noll, Vo), 64 bits: stable for ever, which absl::Hash is not.
 std::uint64_t Fnv1a(absl::string_view text, std::uint64_t hash) {
   for (unsigned char c : text) hash = (hash ^ c) * 0x100000001b3ULL;
@@ -31,7 +33,7 @@ std::uint64_t Fnv1a(absl::string_view text, std::uint64_t hash) {
 // 16 bytes that are the same for the same text.
 std::string DerivedId(absl::string_view text) {
   std::string id;
-  for (std::uint64_t hash : {Fnv1a(text, 0xcbf29ce484222325ULL), Fnv1a(text, 0x9e3779b97f4a7c15ULL)}) {
+  for (std::uint64_t hash : {Fnv1a(text, kFnvBasis), Fnv1a(text, 0x9e3779b97f4a7c15ULL)}) {
     for (int shift = 56; shift >= 0; shift -= 8) id.push_back(static_cast<char>(hash >> shift & 0xff));
   }
   return id;
@@ -135,7 +137,10 @@ store::OutboxRecord OutboxCodec::Encode(const DenialUpdate& update) const {
 }
 
 store::OutboxRecord OutboxCodec::Encode(const DeadLetter& letter) const {
-  const std::string origin = absl::StrCat(letter.topic, "/", letter.partition, "/", letter.offset);
+  // After a topic was made anew another message has the same origin: the first must not be replaced before it was sent.
+  const std::uint64_t content = Fnv1a(letter.body, Fnv1a(letter.key, kFnvBasis));
+  const std::string origin =
+      absl::StrCat(letter.topic, "/", letter.partition, "/", letter.offset, "/", absl::Hex(content, absl::kZeroPad16));
   const std::string id = absl::StrCat("dead/", origin);
   return {.id = id,
           .topic = topics_.dead_letter.name,

@@ -187,6 +187,8 @@ absl::Status ShardHost::Apply(int shard, const RowKeys& rows, Input input) {
         if (slot.shard.Admit(missing, *std::exchange(fetched, std::nullopt))) {
           asked.sessions.insert(asked.sessions.end(), missing.sessions.begin(), missing.sessions.end());
           asked.requests.insert(asked.requests.end(), missing.requests.begin(), missing.requests.end());
+        } else {
+          asked = {};
         }
       }
       if (!rows.empty()) {

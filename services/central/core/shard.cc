@@ -185,6 +185,7 @@ void Shard::Remember(store::RefusalRecord record, bool is_new) {
   const SessionId id = record.session;
   auto [it, is_first] = refusals_.try_emplace(id);
   if (is_first && !sessions_.contains(id)) refusal_order_.push_back(id);
+  std::erase_if(it->second.records, [&](const auto& older) { return older.final == record.final; });
   it->second.records.push_back(std::move(record));
   it->second.changed_version = version_;
 }

@@ -43,7 +43,7 @@ struct ShardCounters {
   std::int64_t duplicates_sequence = 0;  // Refused by the ledger: sequence, or already booked.
   std::int64_t late_samples = 0;         // Of a session that is closed.
   std::int64_t unknown_samples = 0;      // Of a session that nobody knows.
-  std::int64_t denials_dropped = 0;  // Denials not told through Kafka because the outbox was full.
+  std::int64_t denials_dropped = 0;      // Denials not told through Kafka because the outbox was full.
 };
 
 // A charge that is asked for.
@@ -322,13 +322,15 @@ class Shard {
   EngineHealth Judge(const Moment& now, const Point& point, EngineHealth health) const;
   void Hear(const Moment& now, Point& point, EngineReport report, Effects& out);
   void RaiseNumbers(Point& point, GrantNumber mark);
-  // It is connected, and occupied by the session or still has facts of it.
+  // It is connected, and occupied by the session or still has facts of it, as far as its list tells.
   bool StillReports(const Point& point, const SessionId& id, const Moment& now) const;
   void Reconcile(const Moment& now, Point& point, Effects& out);
   void ApplyCauses(const Moment& now, const CauseCall& call, Effects& out);
   void TickPoint(const Moment& now, Point& point, Effects& out);
 
   void ApplyFact(const Moment& now, const FactBatch& batch, const IncomingFact& in, Effects& out);
+  // Of starts and finals.
+  static bool IsBooked(const Fact& fact, const SessionRow* row);
   // False: it was put aside.
   bool ApplySample(const Moment& now, const FactBatch& batch, const IncomingFact& in, SessionRow& row, Effects& out);
   void ApplyStart(const Moment& now, const Fact& fact, SessionRow& row);
@@ -337,7 +339,8 @@ class Shard {
               const std::string& detail, Effects& out);
   void PutAside(const Moment& now, const FactBatch& batch, const IncomingFact& in, const std::string& reason,
                 const std::string& detail, Effects& out);
-  // Tells the charging point what of a session's start and final, as far as asked, is settled.
+  // Tells the charging point what of a session's start and final, as far as asked, is settled. A refusal names its
+  // fact: the charging point may have kept another.
   void Settle(const CpId& cp, const SessionId& id, bool start, bool final, Effects& out) const;
   void Settle(const Fact& fact, Effects& out) const;
   void RaiseAlert(const Moment& now, AlertKind kind, const CpId& cp, const SessionId& session, std::string text);

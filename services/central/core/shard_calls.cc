@@ -237,6 +237,8 @@ void Shard::GetSession(const CallId& call, const SessionId& id, Effects& out) {
 bool Shard::StillReports(const Point& point, const SessionId& id, const Moment& now) const {
   if (!point.link.open || !point.is_report_valid || !IsFresh(point, now)) return false;
   const EngineReport& report = point.report;
+  // What is not on a list that was cut may still be in the charging point.
+  if (static_cast<std::int64_t>(report.unsettled.size()) < report.unsettled_total) return true;
   return (report.occupation.has_value() && report.occupation->session == id) ||
          std::any_of(report.unsettled.begin(), report.unsettled.end(),
                      [&](const Unsettled& unsettled) { return unsettled.session == id; });
@@ -264,7 +266,8 @@ void Shard::WriteOffSession(const Moment& now, const CallId& call, const Session
   if (const Point* point = FindPoint(session.cp); point != nullptr && StillReports(*point, id, now)) {
     out.push_back(Reply{call, Failure{absl::FailedPreconditionError(absl::StrCat(
                                           "charging point ", session.cp.value(),
-                                          " is connected and reports the session: its final figures will come")),
+                                          " is connected and reports the session, or more of them than it can "
+                                          "list: its final figures will come")),
                                       "SESSION_LIVE"}});
     return;
   }

@@ -38,13 +38,13 @@ void Shard::ApplyFact(const Moment& now, const FactBatch& batch, const IncomingF
   if (auto status = CheckFact(fact); !status.ok()) {
     return Refuse(now, batch, in, "NONSENSE", std::string(status.message()), out);
   }
-  if (dedup_.Contains(fact.message_id)) {
+  SessionRow* row = FindRow(fact.session);
+  if (dedup_.Contains(fact.message_id) && (fact.kind == FactKind::kSample || IsBooked(fact, row))) {
     ++counters_.duplicates_lru;
     // The charging point repeats what it believes unsettled: the answer may have been lost.
     Settle(fact, out);
     return;
   }
-  SessionRow* row = FindRow(fact.session);
   if (row == nullptr) {
     if (fact.kind == FactKind::kSample) {
       ++counters_.unknown_samples;
@@ -82,6 +82,13 @@ void Shard::ApplyFact(const Moment& now, const FactBatch& batch, const IncomingF
   // Not what was put aside: a dead letter that is played again must pass.
   dedup_.Insert(fact.message_id);
   last_applied_ = std::max(last_applied_, fact.time);
+}
+
+// A lost sample changes no bill, so of samples the id may decide. Of starts and finals the ledger does: an id that came
+// with some other fact must not hide them.
+bool Shard::IsBooked(const Fact& fact, const SessionRow* row) {
+  if (row == nullptr) return false;
+  return fact.kind == FactKind::kStart ? row->session.start_booked : row->session.final_booked;
 }
 
 bool Shard::ApplySample(const Moment& now, const FactBatch& batch, const IncomingFact& in, SessionRow& row,
@@ -209,16 +216,20 @@ void Shard::Refuse(const Moment& now, const FactBatch& batch, const IncomingFact
     // Another charging point's session. Answered once for each time it comes, not kept: the record would answer the
     // session's own charging point, too.
     if (const Point* point = FindPoint(fact.cp); point != nullptr && point->link.open) {
-      out.push_back(
-          LinkMessage{fact.cp, point->link.epoch, Settlement{fact.session, !is_final, is_final, true, reason}});
+      out.push_back(LinkMessage{fact.cp, point->link.epoch,
+                                Settlement{fact.session, !is_final, is_final, true, reason, fact.message_id}});
     }
     return;
   }
+  // The newest is enough, and all that may be kept: whoever sends nonsense has ids without number. A charging point
+  // that has not heard of its own fact's refusal sends the fact again.
   const auto known = refusals_.find(fact.session);
   const bool is_repeat =
-      known != refusals_.end() && std::any_of(known->second.records.begin(), known->second.records.end(),
-                                              [&](const auto& refusal) { return refusal.final == is_final; });
-  if (!is_repeat) Remember(store::RefusalRecord{fact.session, is_final, reason, now.utc}, true);
+      known != refusals_.end() &&
+      std::any_of(known->second.records.begin(), known->second.records.end(), [&](const auto& refusal) {
+        return refusal.final == is_final && refusal.message_id == fact.message_id;
+      });
+  if (!is_repeat) Remember(store::RefusalRecord{fact.session, is_final, reason, now.utc, fact.message_id}, true);
   Settle(fact, out);
 }
 
@@ -248,13 +259,14 @@ void Shard::Settle(const CpId& cp, const SessionId& id, bool start, bool final, 
     if (session.cp != cp) return;
     const bool start_booked = start && session.start_booked;
     const bool final_booked = final && session.final_booked;
-    if (start_booked || final_booked) send({id, start_booked, final_booked, false, {}});
+    if (start_booked || final_booked) send({id, start_booked, final_booked, false, {}, {}});
     start &= !start_booked;
     final &= !final_booked;
   }
   if (const auto it = refusals_.find(id); it != refusals_.end()) {
     for (const store::RefusalRecord& refusal : it->second.records) {
-      if (refusal.final ? final : start) send({id, !refusal.final, refusal.final, true, refusal.reason});
+      if (!(refusal.final ? final : start)) continue;
+      send({id, !refusal.final, refusal.final, true, refusal.reason, refusal.message_id});
     }
   }
 }

@@ -124,15 +124,20 @@ common::CancelGrantResult EncodeCancelled(const CommandAnswer& answer, GrantNumb
   return out;
 }
 
-common::StopSessionResult EncodeStopped(const CommandAnswer& answer, EndReason reason) {
+common::StopSessionResult EncodeStopped(const CommandAnswer& answer) {
   common::StopSessionResult out;
-  if (answer.verdict == Verdict::kStopped) {
-    out.set_fate(common::STOP_FATE_STOPPED);
-    out.set_end_reason(static_cast<common::EndReason>(reason));
-  } else {
-    // Released before plug-in, ended before, or never here: in each case it is not running.
-    out.set_fate(common::STOP_FATE_NOT_RUNNING);
+  switch (answer.verdict) {
+    case Verdict::kStopped:
+      out.set_fate(common::STOP_FATE_STOPPED);
+      break;
+    case Verdict::kCancelled:
+      out.set_fate(common::STOP_FATE_NOT_STARTED);
+      break;
+    default:
+      out.set_fate(common::STOP_FATE_NOT_RUNNING);
   }
+  // It tells a charge that had ended from a session that is not known here.
+  out.set_end_reason(static_cast<common::EndReason>(answer.end_reason));
   return out;
 }
 

@@ -31,7 +31,7 @@ absl::StatusOr<PointRequest> Decode(const pb::RequestSessionRequest& request);
 evcharging::common::v1::PrepareSessionResult EncodePrepared(const CommandAnswer& answer);
 // `mark_before` tells a grant that was never seen from one that was released.
 evcharging::common::v1::CancelGrantResult EncodeCancelled(const CommandAnswer& answer, GrantNumber mark_before);
-evcharging::common::v1::StopSessionResult EncodeStopped(const CommandAnswer& answer, EndReason reason);
+evcharging::common::v1::StopSessionResult EncodeStopped(const CommandAnswer& answer);
 
 pb::EngineStatus Encode(const Status& status, const std::string& kafka_fault);
 

@@ -127,9 +127,8 @@ class EngineRpc::Impl final : public pb::EngineService::CallbackService {
     auto call = rpc::UnaryCall<common::StopSessionResult>::Make(response);
     auto command = Decode(*request);
     if (!command.ok()) return Refuse(call, command.status());
-    Order(call, request->link_epoch(), [command = *std::move(command)](Engine& core, Moment now) {
-      return EncodeStopped(core.Stop(command, now), command.reason);
-    });
+    Order(call, request->link_epoch(),
+          [command = *std::move(command)](Engine& core, Moment now) { return EncodeStopped(core.Stop(command, now)); });
     return call.get();
   }
 

@@ -182,7 +182,7 @@ CommandAnswer Engine::Cancel(const CancelGrant& command, Moment /*now*/) {
     Release("cancelled");
     return Answer(Verdict::kCancelled);
   }
-  return Answer(unsettled_.HasEnded(command.session) ? Verdict::kEnded : Verdict::kCancelled);
+  return Answer(unsettled_.EndOf(command.session) != EndReason::kNone ? Verdict::kEnded : Verdict::kCancelled);
 }
 
 CommandAnswer Engine::Stop(const StopSession& command, Moment now) {
@@ -193,9 +193,15 @@ CommandAnswer Engine::Stop(const StopSession& command, Moment now) {
       return Answer(Verdict::kCancelled);
     }
     End(command.reason, now);
-    return Answer(Verdict::kStopped);
+    CommandAnswer stopped = Answer(Verdict::kStopped);
+    stopped.end_reason = std::get<Charging>(occupant_).ending;  // Another end may have been faster.
+    return stopped;
   }
-  return Answer(unsettled_.HasEnded(command.session) ? Verdict::kEnded : Verdict::kUnknown);
+  const EndReason reason = unsettled_.EndOf(command.session);
+  if (reason == EndReason::kNone) return Answer(Verdict::kUnknown);
+  CommandAnswer ended = Answer(Verdict::kEnded);
+  ended.end_reason = reason;
+  return ended;
 }
 
 void Engine::PlugIn(Moment now) {

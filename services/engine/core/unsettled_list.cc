@@ -1,6 +1,7 @@
 #include "services/engine/core/unsettled_list.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace ev::engine {
 namespace {
@@ -11,44 +12,57 @@ constexpr std::size_t kMaxEndedRemembered = 256;
 
 void UnsettledList::Add(const Fact& fact) {
   // From the back: the session that just started or ended is the newest.
-  auto it =
-      std::find_if(entries_.rbegin(), entries_.rend(), [&](const Unsettled& u) { return u.session == fact.session; });
-  Unsettled& entry = it != entries_.rend()
-                         ? *it
-                         : entries_.emplace_back(Unsettled{.session = fact.session, .number = fact.grant.number});
-  bool& flag = fact.kind == FactKind::kFinal ? entry.final : entry.start;
+  auto it = std::find_if(entries_.rbegin(), entries_.rend(),
+                         [&](const Entry& e) { return e.listed.session == fact.session; });
+  Entry& entry = it != entries_.rend()
+                     ? *it
+                     : entries_.emplace_back(Entry{
+                           .listed = {.session = fact.session, .number = fact.grant.number}, .start = {}, .final = {}});
+  const bool is_final = fact.kind == FactKind::kFinal;
+  (is_final ? entry.final : entry.start) = fact.message_id;
+  bool& flag = is_final ? entry.listed.final : entry.listed.start;
   if (!flag) ++facts_;
   flag = true;
-  if (fact.kind == FactKind::kFinal) {
-    ended_.push_back(fact.session);
+  if (is_final) {
+    entry.end_reason = fact.end_reason;
+    ended_.emplace_back(fact.session, fact.end_reason);
     if (ended_.size() > kMaxEndedRemembered) ended_.pop_front();
   }
 }
 
 std::optional<Settlement> UnsettledList::Settle(const Settlement& settlement) {
   const auto it = std::find_if(entries_.begin(), entries_.end(),
-                               [&](const Unsettled& u) { return u.session == settlement.session; });
+                               [&](const Entry& e) { return e.listed.session == settlement.session; });
   if (it == entries_.end()) return std::nullopt;
+  const auto is_meant = [&](const MessageId& id) { return !settlement.refused || settlement.message_id == id; };
+  Unsettled& listed = it->listed;
   Settlement done = settlement;
-  done.start = settlement.start && it->start;
-  done.final = settlement.final && it->final;
+  done.start = settlement.start && listed.start && is_meant(it->start);
+  done.final = settlement.final && listed.final && is_meant(it->final);
   if (!done.start && !done.final) return std::nullopt;
-  it->start = it->start && !done.start;
-  it->final = it->final && !done.final;
+  listed.start = listed.start && !done.start;
+  listed.final = listed.final && !done.final;
   facts_ -= (done.start ? 1 : 0) + (done.final ? 1 : 0);
-  if (!it->start && !it->final) entries_.erase(it);
+  if (!listed.start && !listed.final) entries_.erase(it);
   return done;
 }
 
 std::vector<Unsettled> UnsettledList::Oldest() const {
   const auto count = std::min<std::ptrdiff_t>(std::ssize(entries_), kMaxUnsettledListed);
-  return {entries_.begin(), entries_.begin() + count};
+  std::vector<Unsettled> oldest;
+  oldest.reserve(count);
+  std::transform(entries_.begin(), entries_.begin() + count, std::back_inserter(oldest),
+                 [](const Entry& e) { return e.listed; });
+  return oldest;
 }
 
-bool UnsettledList::HasEnded(const SessionId& session) const {
-  return std::find(ended_.begin(), ended_.end(), session) != ended_.end() ||
-         std::any_of(entries_.begin(), entries_.end(),
-                     [&](const Unsettled& u) { return u.session == session && u.final; });
+EndReason UnsettledList::EndOf(const SessionId& session) const {
+  const auto ended =
+      std::find_if(ended_.rbegin(), ended_.rend(), [&](const auto& entry) { return entry.first == session; });
+  if (ended != ended_.rend()) return ended->second;
+  const auto entry =
+      std::find_if(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.listed.session == session; });
+  return entry == entries_.end() ? EndReason::kNone : entry->end_reason;
 }
 
 }  // namespace ev::engine

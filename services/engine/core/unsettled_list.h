@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "domain/fact.h"
@@ -18,7 +19,8 @@ class UnsettledList {
   // A start or a final was made.
   void Add(const Fact& fact);
 
-  // What of it was waiting here: that part's room is free again. Nothing: all of it was settled before, or never made.
+  // What of it was waiting here: that part's room is free again. Nothing: all of it was settled before, or never made,
+  // or what was refused is another fact than the one kept here.
   std::optional<Settlement> Settle(const Settlement& settlement);
 
   // The oldest ones, at most kMaxUnsettledListed.
@@ -27,13 +29,21 @@ class UnsettledList {
   // Starts and finals in it.
   std::int64_t facts() const { return facts_; }
 
-  // Did this session run here and end? The last 256 are remembered after they were settled.
-  bool HasEnded(const SessionId& session) const;
+  // Why this session ended; kNone: it did not run here, or has not ended. The last 256 are remembered after they were
+  // settled.
+  EndReason EndOf(const SessionId& session) const;
 
  private:
-  std::deque<Unsettled> entries_;
+  struct Entry {
+    Unsettled listed;
+    MessageId start;
+    MessageId final;
+    EndReason end_reason = EndReason::kNone;
+  };
+
+  std::deque<Entry> entries_;
   std::int64_t facts_ = 0;
-  std::deque<SessionId> ended_;
+  std::deque<std::pair<SessionId, EndReason>> ended_;
 };
 
 }  // namespace ev::engine

@@ -118,7 +118,16 @@ Answered Decode(const common::CancelGrantResult& result) {
 Answered Decode(const common::StopSessionResult& result) {
   Answered out;
   *out.message.mutable_stopped() = result;
-  out.answer.verdict = result.fate() == common::STOP_FATE_STOPPED ? Verdict::kStopped : Verdict::kUnknown;
+  switch (result.fate()) {
+    case common::STOP_FATE_STOPPED:
+      out.answer.verdict = Verdict::kStopped;
+      break;
+    case common::STOP_FATE_NOT_STARTED:
+      out.answer.verdict = Verdict::kCancelled;
+      break;
+    default:
+      out.answer.verdict = result.end_reason() == common::END_REASON_UNSPECIFIED ? Verdict::kUnknown : Verdict::kEnded;
+  }
   return out;
 }
 

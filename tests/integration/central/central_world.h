@@ -68,6 +68,8 @@ class HeldStore final : public store::Store {
     while (!is_waiting_ && absl::Now() < end) changed_.WaitFor(mutex_, end - absl::Now());
     return is_waiting_;
   }
+  // Runs before each look-up of a session. Set it before any.
+  void OnFindSession(std::function<void()> hook) { on_find_session_ = std::move(hook); }
   void AddGap(store::GapRecord gap) { gaps_.insert(gaps_.begin(), std::move(gap)); }
 
   std::vector<absl::Status> Commit(absl::Span<const store::ShardBatch> batches) override {
@@ -90,7 +92,10 @@ class HeldStore final : public store::Store {
                                                             absl::string_view address) override {
     return inner_.TakeShards(owner, address);
   }
-  absl::StatusOr<Session> FindSession(const SessionId& id) override { return inner_.FindSession(id); }
+  absl::StatusOr<Session> FindSession(const SessionId& id) override {
+    if (on_find_session_) on_find_session_();
+    return inner_.FindSession(id);
+  }
   absl::StatusOr<store::RequestRecord> FindRequest(absl::string_view key) override { return inner_.FindRequest(key); }
   absl::StatusOr<Ticket> FindTicket(absl::string_view id) override { return inner_.FindTicket(id); }
   absl::StatusOr<std::vector<store::RefusalRecord>> FindRefusals(const SessionId& id) override {
@@ -115,6 +120,7 @@ class HeldStore final : public store::Store {
 
  private:
   store::Store& inner_;
+  std::function<void()> on_find_session_;
   Mutex mutex_;
   CondVar changed_;
   bool held_ ABSL_GUARDED_BY(mutex_) = false;

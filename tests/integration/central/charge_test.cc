@@ -215,6 +215,28 @@ TEST_F(ChargeTest, AStopReachesTheChargingPointAndItsRealAnswerComesBack) {
   EXPECT_EQ(again->ticket().energy_mwh(), 5'000'000);
 }
 
+// B78
+TEST_F(ChargeTest, AStopThatMeetsAChargeWhichHasJustEndedIsAnsweredThatItAwaitsItsFinal) {
+  CentralWorld world;
+  const auto monitor = Connected(world);
+  const common::Grant grant = Granted(world, *monitor);
+  world.Deliver(world.MakeFact(FactKind::kStart, grant, 0, 0));
+  monitor->Occupy(grant, common::OCCUPANCY_PHASE_CHARGING);
+  monitor->Beat();
+  ASSERT_TRUE(world.Becomes("cp_001", common::CHARGING_POINT_STATE_CHARGING));
+  auto stopping = world.StopAsync(grant.session_id());
+  const auto command = monitor->TakeCommand();
+  ASSERT_TRUE(command.has_value() && command->has_stop_session());
+  pb::LinkUp up;
+  up.mutable_command_answer()->set_command_id(command->command_id());
+  up.mutable_command_answer()->mutable_stopped()->set_fate(common::STOP_FATE_NOT_RUNNING);
+  up.mutable_command_answer()->mutable_stopped()->set_end_reason(common::END_REASON_UNPLUGGED);
+  monitor->Say(up);
+  const auto stopped = stopping.get();
+  ASSERT_THAT(stopped, IsOk());
+  EXPECT_EQ(stopped->state(), common::SESSION_STATE_AWAITING_FINAL);
+}
+
 TEST_F(ChargeTest, AGrantThatIsStoppedBeforePlugInIsCancelledAtThePoint) {
   CentralWorld world;
   const auto monitor = Connected(world);

@@ -46,6 +46,26 @@ TEST_F(EngineRpcTest, ACommandOfAnOlderLinkIsRefused) {
   EXPECT_EQ(cancelled->grant_mark(), 5);
 }
 
+// B78
+TEST_F(EngineRpcTest, AStopThatMeetsAChargeWhichHasJustEndedSaysWhyItEnded) {
+  StartCharge();
+  engine_pb::StopSessionRequest stop;
+  stop.set_link_epoch(1);
+  stop.set_session_id(FakeCentral::SessionOf(1));
+  stop.set_reason(common::END_REASON_DRIVER_STOP);
+  const auto answer = [&] {
+    const auto stopped = Call(&engine_pb::EngineService::StubInterface::StopSession, stop);
+    EXPECT_THAT(stopped, IsOk());
+    return stopped.value_or(common::StopSessionResult());
+  };
+  EXPECT_THAT(Call(&engine_pb::EngineService::StubInterface::Unplug, {}), IsOk());
+  EXPECT_EQ(answer().fate(), common::STOP_FATE_NOT_RUNNING);
+  EXPECT_EQ(answer().end_reason(), common::END_REASON_UNPLUGGED);
+  stop.set_session_id(FakeCentral::SessionOf(2));
+  EXPECT_EQ(answer().fate(), common::STOP_FATE_NOT_RUNNING);
+  EXPECT_EQ(answer().end_reason(), common::END_REASON_UNSPECIFIED) << "no such session was here";
+}
+
 // A Monitor's stream by hand.
 class AttachClient {
  public:

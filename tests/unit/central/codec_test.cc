@@ -49,7 +49,7 @@ TEST(CodecTest, EachFateOfAStopHasItsVerdict) {
   EXPECT_EQ(verdict(common::STOP_FATE_STOPPED, common::END_REASON_DRIVER_STOP), Verdict::kStopped);
   EXPECT_EQ(verdict(common::STOP_FATE_NOT_RUNNING, common::END_REASON_UNPLUGGED), Verdict::kEnded);
   EXPECT_EQ(verdict(common::STOP_FATE_NOT_RUNNING, common::END_REASON_UNSPECIFIED), Verdict::kUnknown);
-  EXPECT_EQ(verdict(common::STOP_FATE_NOT_STARTED, common::END_REASON_UNSPECIFIED), Verdict::kFailed);
+  EXPECT_EQ(verdict(common::STOP_FATE_NOT_STARTED, common::END_REASON_UNSPECIFIED), Verdict::kCancelled);
   EXPECT_EQ(verdict(static_cast<common::StopFate>(9), common::END_REASON_UNSPECIFIED), Verdict::kFailed);
 }
 

@@ -7,6 +7,7 @@
 
 #include "evcharging/events/v1/alerts.pb.h"
 #include "evcharging/events/v1/status.pb.h"
+#include "store/inmemory/inmemory_store.h"
 #include "tests/unit/central/facts_on_kafka.h"
 
 namespace ev::central {
@@ -134,6 +135,29 @@ TEST_F(OutboxCodecTest, ADeadLetterIsTheWholeMessageWithItsReasonAndOriginInHead
   EXPECT_THAT(record.headers, Contains(Pair("ev-origin-topic", "charging_session_data")));
   EXPECT_THAT(record.headers, Contains(Pair("ev-origin-partition", "3")));
   EXPECT_THAT(record.headers, Contains(Pair("ev-origin-offset", "17")));
+}
+
+// B63 B60
+TEST_F(OutboxCodecTest, ADeadLetterIsNotReplacedByAnotherMessageOfTheSameOriginAndIsByItself) {
+  store::InMemoryStore store(1, "0123456789abcdef0123456789abcdef", absl::FromUnixSeconds(5));
+  const std::int64_t epoch = store.TakeShards("test", "")->at(0).epoch;
+  DeadLetter letter{.topic = "t", .partition = 1, .offset = 11, .key = "cp_001", .body = "one", .reason = {}};
+  const store::OutboxRecord first = Encode(letter);
+  letter.body = "two";  // The topic was made anew.
+  const store::OutboxRecord other_body = Encode(letter);
+  letter.key = "cp_002";
+  const store::OutboxRecord other_key = Encode(letter);
+  std::set<std::string> message_ids;
+  for (const store::OutboxRecord& record : {first, other_body, other_key, first}) {
+    store::ShardBatch batch{.shard = 0, .epoch = epoch};
+    batch.outbox = {record};
+    ASSERT_TRUE(store.Commit({batch})[0].ok());
+    for (const auto& [name, value] : record.headers) {
+      if (name == "ev-message-id") message_ids.insert(value);
+    }
+  }
+  EXPECT_EQ(store.OutboxSize().value(), 3);
+  EXPECT_EQ(message_ids.size(), 3u);
 }
 
 TEST_F(OutboxCodecTest, TheSameThingHasTheSameIdAndAnotherThingAnother) {

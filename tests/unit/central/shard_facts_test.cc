@@ -124,6 +124,29 @@ TEST_F(ShardFactsTest, ARepeatIsDroppedByItsId) {
   EXPECT_THAT(Tickets(session.id), SizeIs(1));
 }
 
+// B91 B65
+TEST_F(ShardFactsTest, AnIdOfAnotherFactHidesNoStartAndNoFinal) {
+  Online();
+  const Session first = Charging();
+  const Fact sample = SampleOf(first, 1, 1000);
+  Fact final = FinalOf(first, 2, 2000);
+  final.message_id = sample.message_id;
+  Feed({sample, final});
+  EXPECT_THAT(Tickets(first.id), SizeIs(1));
+  EXPECT_EQ(shard().counters().duplicates_lru, 0);
+  Feed({final});
+  EXPECT_EQ(shard().counters().duplicates_lru, 1);
+  EXPECT_THAT(Said<Settlement>(), ElementsAre(Settlement{first.id, false, true, false, ""}));
+
+  Beat(Idle(first.number.value()));
+  const Session second = Grant();
+  Fact start = StartOf(second);
+  start.message_id = sample.message_id;
+  Feed({start});
+  EXPECT_EQ(Get(second.id).state, SessionState::kCharging);
+  EXPECT_TRUE(Get(second.id).start_booked);
+}
+
 // B91 B113
 TEST_F(ShardFactsTest, WhatTheIdsHaveForgottenTheLedgerStillRefuses) {
   Online();
@@ -330,7 +353,8 @@ TEST_F(ShardFactsTest, AFactOfAnUnknownSessionIsRefusedTogetherWithItsDeadLetter
   const Fact final = FinalOf(stranger, 1, 1000);
   Feed({final});
   const Shard::Batch batch = Commit();
-  EXPECT_THAT(Said<Settlement>(), ElementsAre(Settlement{stranger.id, false, true, true, "UNKNOWN_SESSION"}));
+  EXPECT_THAT(Said<Settlement>(),
+              ElementsAre(Settlement{stranger.id, false, true, true, "UNKNOWN_SESSION", final.message_id}));
   ASSERT_THAT(batch.rows.refusals, SizeIs(1));
   EXPECT_TRUE(batch.rows.refusals[0].final);
   ASSERT_THAT(Outbox<DeadLetter>(), SizeIs(1));
@@ -351,9 +375,11 @@ TEST_F(ShardFactsTest, ARefusalIsAnsweredAgainAlsoAfterARestart) {
   stranger.cp = kCp;
   stranger.number = GrantNumber(1);
   stranger.price = config_.default_price;
-  Feed({StartOf(stranger), FinalOf(stranger, 1, 1000)});
-  const auto refused_start = Settlement{stranger.id, true, false, true, "UNKNOWN_SESSION"};
-  const auto refused_final = Settlement{stranger.id, false, true, true, "UNKNOWN_SESSION"};
+  const Fact start = StartOf(stranger);
+  const Fact final = FinalOf(stranger, 1, 1000);
+  Feed({start, final});
+  const auto refused_start = Settlement{stranger.id, true, false, true, "UNKNOWN_SESSION", start.message_id};
+  const auto refused_final = Settlement{stranger.id, false, true, true, "UNKNOWN_SESSION", final.message_id};
   Beat(Ended(stranger));
   EXPECT_THAT(Said<Settlement>(), ElementsAre(refused_start, refused_final));
   Restart();
@@ -417,8 +443,76 @@ TEST_F(ShardFactsTest, NonsenseIsPutAsideAndRefused) {
   final.end_reason = EndReason::kNone;
   Feed({sample, final});
   EXPECT_THAT(Outbox<DeadLetter>(), SizeIs(2));
-  EXPECT_THAT(Said<Settlement>(), ElementsAre(Settlement{session.id, false, true, true, "NONSENSE"}));
+  EXPECT_THAT(Said<Settlement>(), ElementsAre(Settlement{session.id, false, true, true, "NONSENSE", final.message_id}));
   EXPECT_EQ(Get(session.id).state, SessionState::kCharging);
+}
+
+// B95 B65
+TEST_F(ShardFactsTest, NonsenseDoesNotSettleTheTrueFinal) {
+  Online();
+  const Session session = Charging();
+  const Fact truth = FinalOf(session, 2, 2000);  // In its Engine's log, not yet in Kafka.
+  Fact negative = FinalOf(session, 2, 2000);
+  negative.energy_mwh = -1;
+  Fact wrong_grant = FinalOf(session, 2, 2000);
+  wrong_grant.grant.number = GrantNumber(99);
+  for (const Fact& nonsense : {negative, wrong_grant}) {
+    Feed({nonsense});
+    Beat(Ended(session, false, true));
+    ASSERT_THAT(Said<Settlement>(), SizeIs(1));
+    EXPECT_TRUE(Said<Settlement>()[0].refused);
+    EXPECT_EQ(Said<Settlement>()[0].message_id, nonsense.message_id);
+  }
+  Feed({truth});
+  EXPECT_THAT(Said<Settlement>(), ElementsAre(Settlement{session.id, false, true, false, ""}));
+  EXPECT_EQ(Tickets(session.id).at(0).energy_mwh, 2000);
+}
+
+// B95
+TEST_F(ShardFactsTest, ANonsenseStartDoesNotSettleTheTrueStart) {
+  Online();
+  const Session session = Grant();
+  const Fact truth = StartOf(session);
+  Fact nonsense = StartOf(session);
+  nonsense.energy_mwh = 7;
+  Feed({nonsense});
+  Beat(Ended(session, true, false));
+  EXPECT_THAT(Said<Settlement>(),
+              ElementsAre(Settlement{session.id, true, false, true, "NONSENSE", nonsense.message_id}));
+  Feed({truth});
+  EXPECT_THAT(Said<Settlement>(), ElementsAre(Settlement{session.id, true, false, false, ""}));
+}
+
+// B94 B95
+TEST_F(ShardFactsTest, OfManyRefusalsTheNewestIsKept) {
+  Online();
+  const Session session = Charging();
+  Advance(absl::Seconds(4));
+  WriteOff(session.id);
+  Online();
+  const Fact truth = FinalOf(session, 2, 2000);
+  for (int i = 0; i < 10; ++i) Feed({FinalOf(session, 2, 2000)});
+  Feed({truth});
+  const auto refused = Settlement{session.id, false, true, true, "WRITTEN_OFF", truth.message_id};
+  EXPECT_THAT(Said<Settlement>(), ElementsAre(refused));
+  EXPECT_THAT(store_.FindRefusals(session.id).value(), SizeIs(1));
+  Beat(Ended(session, false, true));
+  EXPECT_THAT(Said<Settlement>(), ElementsAre(refused));
+  Restart();
+  Online();
+  Beat(Ended(session, false, true));
+  EXPECT_THAT(Said<Settlement>(), ElementsAre(refused));
+}
+
+// B63
+TEST_F(ShardFactsTest, AFinalThatStartsInTheYearOneIsNonsense) {
+  Online();
+  const Session session = Charging();
+  Fact final = FinalOf(session, 2, 2000);
+  final.start = absl::FromUnixSeconds(-62'135'596'800);
+  Feed({final});
+  EXPECT_EQ(Outbox<DeadLetter>().at(0).reason, "NONSENSE");
+  EXPECT_THAT(Tickets(session.id), IsEmpty());
 }
 
 // B63
@@ -512,7 +606,8 @@ TEST_F(ShardFactsTest, AFactWithAnotherGrantNumberIsRefused) {
   final.grant.number = GrantNumber(99);
   Feed({final});
   EXPECT_EQ(Outbox<DeadLetter>().at(0).reason, "WRONG_GRANT");
-  EXPECT_THAT(Said<Settlement>(), ElementsAre(Settlement{session.id, false, true, true, "WRONG_GRANT"}));
+  EXPECT_THAT(Said<Settlement>(),
+              ElementsAre(Settlement{session.id, false, true, true, "WRONG_GRANT", final.message_id}));
 }
 
 // B126
@@ -562,14 +657,16 @@ TEST_F(ShardFactsTest, AFinalOfWhatWasWrittenOffIsRefusedAndMakesNoSecondTicket)
   Advance(absl::Seconds(4));
   WriteOff(session.id);
   Online();
-  Feed({FinalOf(session, 5, 5000)});
-  EXPECT_THAT(Said<Settlement>(), ElementsAre(Settlement{session.id, false, true, true, "WRITTEN_OFF"}));
+  const Fact final = FinalOf(session, 5, 5000);
+  const auto refused = Settlement{session.id, false, true, true, "WRITTEN_OFF", final.message_id};
+  Feed({final});
+  EXPECT_THAT(Said<Settlement>(), ElementsAre(refused));
   Restart();
   Online();
-  Feed({FinalOf(session, 5, 5000)});
+  Feed({final});
   EXPECT_THAT(Tickets(session.id), SizeIs(1));
   Beat(Ended(session, false, true));
-  EXPECT_THAT(Said<Settlement>(), ElementsAre(Settlement{session.id, false, true, true, "WRITTEN_OFF"}));
+  EXPECT_THAT(Said<Settlement>(), ElementsAre(refused));
 }
 
 // B97
@@ -586,6 +683,23 @@ TEST_F(ShardFactsTest, AWriteOffIsRepeatableAndOnlyForWhatMayHaveDelivered) {
   const Session booked = Charging();
   Feed({FinalOf(booked, 1, 1)});
   EXPECT_EQ(ReasonOf(WriteOff(booked.id)), "SESSION_CLOSED");
+}
+
+// B97 B94
+TEST_F(ShardFactsTest, ATruncatedListExpiresNothing) {
+  Online();
+  const Session session = Charging();
+  EngineReport report = Idle(session.number.value());
+  for (int i = 0; i < kMaxUnsettledListed; ++i) {
+    report.unsettled.push_back(
+        {.session = SessionId(ids_.NewRandomHex()), .number = GrantNumber(1), .start = true, .final = true});
+  }
+  report.unsettled_total = kMaxUnsettledListed + 1;
+  Beat(report);
+  ASSERT_EQ(Get(session.id).state, SessionState::kAwaitingFinal);
+  EXPECT_EQ(ReasonOf(WriteOff(session.id)), "SESSION_LIVE");
+  Feed({FinalOf(session, 2, 50'000'000)});
+  EXPECT_EQ(Tickets(session.id).at(0).energy_mwh, 50'000'000);
 }
 
 // B97

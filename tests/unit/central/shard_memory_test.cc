@@ -180,7 +180,8 @@ TEST_F(ShardMemoryTest, TheRefusalsOfASessionAreReadWithItAlsoWhenItIsOpen) {
   Online();
   ASSERT_FALSE(IsInMemory(session.id));  // The session is, its refusals are not.
   Beat(Ended(session, false, true));
-  EXPECT_THAT(Said<Settlement>(), ElementsAre(Settlement{session.id, false, true, true, "NONSENSE"}));
+  EXPECT_THAT(Said<Settlement>(),
+              ElementsAre(Settlement{session.id, false, true, true, "NONSENSE", nonsense.message_id}));
   EXPECT_TRUE(IsInMemory(session.id));
 }
 

@@ -88,6 +88,28 @@ TEST(FactTest, AStartOrFinalWithAGrantOfSomethingElseIsRefused) {
   EXPECT_THAT(CheckFact(sample), IsOk());
 }
 
+// B63 B160
+TEST(FactTest, ATimeThatCannotBeKeptExactlyIsRefusedAndAnUnsetClockIsNot) {
+  const absl::Time kTooEarly[] = {absl::FromUnixSeconds(-62'135'596'800), absl::UnixEpoch() - absl::Nanoseconds(1),
+                                  absl::InfinitePast()};
+  const absl::Time kTooLate[] = {absl::FromUnixSeconds(7'258'118'400), absl::FromUnixSeconds(253'402'300'799),
+                                 absl::InfiniteFuture()};
+  for (const auto& times : {kTooEarly, kTooLate}) {
+    for (const absl::Time time : {times[0], times[1], times[2]}) {
+      for (FactKind kind : {FactKind::kStart, FactKind::kSample, FactKind::kFinal}) {
+        ExpectRefused(kind, {"event_time", [&](Fact& f) { f.time = time; }});
+      }
+      ExpectRefused(FactKind::kStart, {"authorised_time", [&](Fact& f) { f.grant.authorised = time; }});
+      ExpectRefused(FactKind::kFinal, {"authorised_time", [&](Fact& f) { f.grant.authorised = time; }});
+      ExpectRefused(FactKind::kFinal, {"start_time", [&](Fact& f) { f.start = time; }});
+      ExpectRefused(FactKind::kFinal, {"end_time", [&](Fact& f) { f.end = time; }});
+    }
+  }
+  Fact unset = Good(FactKind::kFinal);
+  unset.time = unset.start = unset.end = unset.grant.authorised = absl::UnixEpoch();
+  EXPECT_THAT(CheckFact(unset), IsOk());
+}
+
 // B63
 TEST(FactTest, AStartThatCarriesEnergyIsRefused) {
   ExpectRefused(FactKind::kStart, {"energy", [](Fact& f) { f.energy_mwh = 1; }});

@@ -264,6 +264,15 @@ TEST_F(EngineTest, ACancelOfANewerNumberLeavesTheRunningSessionAlone) {
 }
 
 // B78
+TEST_F(EngineTest, AStopSaysWhyTheChargeEndedAlsoWhenItIsSettled) {
+  const Grant grant = StartCharge();
+  EXPECT_EQ(Stop(grant.session, EndReason::kOperatorStop).end_reason, EndReason::kOperatorStop);
+  Book(grant.session);
+  EXPECT_EQ(Stop(grant.session).verdict, Verdict::kEnded);
+  EXPECT_EQ(Stop(grant.session).end_reason, EndReason::kOperatorStop);
+}
+
+// B78
 TEST_F(EngineTest, AStopBeforePlugInIsACancel) {
   NewLink();
   const Grant grant = MakeGrant();
@@ -278,6 +287,7 @@ TEST_F(EngineTest, AStopOfAnEndedOrUnknownSessionChangesNothing) {
   Unplug();
   const Grant second = StartCharge();
   EXPECT_EQ(Stop(first.session, EndReason::kOperatorStop).verdict, Verdict::kEnded);
+  EXPECT_EQ(Stop(first.session, EndReason::kOperatorStop).end_reason, EndReason::kUnplugged);
   EXPECT_EQ(Stop(SessionId("ffffffffffffffffffffffffffffffff")).verdict, Verdict::kUnknown);
   EXPECT_EQ(report().occupation->session, second.session);
   EXPECT_THAT(Facts(FactKind::kFinal), SizeIs(1));
@@ -589,10 +599,24 @@ TEST_F(EngineTest, StartsAndFinalsAreListedOldestFirstUntilTheyAreSettled) {
 TEST_F(EngineTest, ARefusedFactFreesItsRoomAndIsKeptInQuarantine) {
   const Grant grant = StartCharge();
   Unplug();
-  core->Settle({{.session = grant.session, .start = true, .final = true, .refused = true, .reason = "unknown"}}, now);
-  Settle();
+  Refuse(Facts(FactKind::kStart)[0]);
+  EXPECT_THAT(report().unsettled, ElementsAre(Unsettled{grant.session, grant.number, false, true}));
+  Refuse(LastFinal());
   EXPECT_EQ(report().unsettled_total, 0);
   EXPECT_EQ(log.Stats().quarantined, 2);
+}
+
+// B95
+TEST_F(EngineTest, ARefusalOfAnotherFactOfTheSessionSettlesNothing) {
+  const Grant grant = StartCharge();
+  Unplug();
+  for (Fact stranger : {Facts(FactKind::kStart)[0], LastFinal()}) {
+    stranger.message_id = ids.NewMessageId(now.utc);
+    Refuse(stranger);
+  }
+  EXPECT_THAT(report().unsettled, ElementsAre(Unsettled{grant.session, grant.number, true, true}));
+  EXPECT_EQ(log.Stats().quarantined, 0);
+  EXPECT_EQ(log.Stats().starts_and_finals, 2);
 }
 
 TEST_F(EngineTest, ALongListIsCutAndItsTotalIsTold) {

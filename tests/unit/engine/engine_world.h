@@ -155,6 +155,18 @@ class EngineWorld {
     core->Settle({{.session = session, .start = start, .final = final, .refused = false, .reason = {}}}, now);
     Settle();
   }
+  // Central has put this very fact aside.
+  void Refuse(const Fact& fact) {
+    const bool is_final = fact.kind == FactKind::kFinal;
+    core->Settle({{.session = fact.session,
+                   .start = !is_final,
+                   .final = is_final,
+                   .refused = true,
+                   .reason = "NONSENSE",
+                   .message_id = fact.message_id}},
+                 now);
+    Settle();
+  }
 
   // A running charge, from nothing.
   Grant StartCharge(Target target = {}) {

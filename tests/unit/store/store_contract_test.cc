@@ -219,7 +219,7 @@ TEST_P(StoreTest, WhatCameWithARefusedOffsetIsNotWritten) {
   batch.sessions = {FullSession(1)};
   batch.tickets = {FullTicket(1)};
   batch.requests = {{"key", "f", Id(1), DenialReason::kNone, "", At(1)}};
-  batch.refusals = {{Id(1), true, "why", At(1)}};
+  batch.refusals = {{Id(1), true, "why", At(1), {}}};
   batch.outbox = {FullOutbox("a")};
   batch.gaps = {{"data", 0, 1, 2, 3, At(1)}};
   batch.network_causes = {{{Cause::kOperator, "ana", "all", At(1)}}};
@@ -543,15 +543,19 @@ TEST_P(StoreTest, OldRequestsAreForgottenInAnyNumber) {
 }
 
 TEST_P(StoreTest, ARefusalOfTheStartAndOneOfTheFinalStandSideBySide) {
-  const RefusalRecord start{Id(1), false, "unknown session", At(1)};
-  const RefusalRecord final{Id(1), true, "bad grant", At(2)};
+  MessageId id;
+  for (std::uint8_t i = 0; i < 16; ++i)
+    id.bytes[i] = static_cast<std::uint8_t>(i * 17);  // With a zero, and above 0x7f.
+  const RefusalRecord start{Id(1), false, "unknown session", At(1), id};
+  const RefusalRecord final{Id(1), true, "bad grant", At(2), id};
   ShardBatch batch = Batch();
   batch.refusals = {final, start};
   EV_ASSERT_OK(CommitOne(batch));
   RestartAndTake();
   EXPECT_THAT(store().FindRefusals(Id(1)).value(), ElementsAre(start, final));
   EXPECT_THAT(store().FindRefusals(Id(2)).value(), IsEmpty());
-  const RefusalRecord again{Id(1), true, "another reason", At(3)};
+  id.bytes[15] = 1;
+  const RefusalRecord again{Id(1), true, "another reason", At(3), id};
   batch = Batch();
   batch.refusals = {again};
   EV_ASSERT_OK(CommitOne(batch));

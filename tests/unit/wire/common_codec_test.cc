@@ -33,6 +33,16 @@ TEST(CommonCodecTest, AGrantComesBackAsItWas) {
   }
 }
 
+TEST(CommonCodecTest, ATimeThatTheWireCannotSayBecomesTheNearestThatItCan) {
+  const absl::Time first = absl::FromUnixSeconds(-62'135'596'800);
+  const absl::Time last = absl::FromUnixSeconds(253'402'300'799);
+  EXPECT_EQ(*FromProto(ToProto(first + absl::Nanoseconds(1))), first + absl::Nanoseconds(1));
+  EXPECT_EQ(*FromProto(ToProto(first - absl::Nanoseconds(1))), first);
+  EXPECT_EQ(*FromProto(ToProto(absl::InfinitePast())), first);
+  EXPECT_EQ(*FromProto(ToProto(last + absl::Hours(1))), last);
+  EXPECT_EQ(*FromProto(ToProto(absl::InfiniteFuture())), last);
+}
+
 TEST(CommonCodecTest, ABadGrantNamesItsField) {
   const auto field = [](auto change) {
     pb::Grant grant = ToProto(MakeGrant());
@@ -83,7 +93,19 @@ TEST(CommonCodecTest, OnlyAClearVerdictSettles) {
   EXPECT_THAT(FromProto(settlement), IsOk());
   EXPECT_FALSE(FromProto(settlement)->refused);
   settlement.set_verdict(pb::SETTLEMENT_VERDICT_REFUSED);
+  EXPECT_THAT(FromProto(settlement), StatusIs(absl::StatusCode::kInvalidArgument)) << "what is refused must be named";
+  settlement.set_message_id(std::string(16, '\x07'));
   EXPECT_TRUE(FromProto(settlement)->refused);
+}
+
+TEST(CommonCodecTest, ASettlementComesBackAsItWas) {
+  Settlement refused{SessionId("s"), false, true, true, "NONSENSE", {}};
+  for (std::uint8_t i = 0; i < 16; ++i) refused.message_id.bytes[i] = static_cast<std::uint8_t>(0xff - i);
+  for (const Settlement& settlement : {refused, Settlement{SessionId("s"), true, true, false, "", {}}}) {
+    const auto back = FromProto(ToProto(settlement));
+    ASSERT_THAT(back, IsOk());
+    EXPECT_EQ(*back, settlement);
+  }
 }
 
 TEST(CommonCodecTest, ACauseThatIsNotKnownKeepsThePointOutOfService) {
