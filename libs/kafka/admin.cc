@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
+#include <string>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -22,11 +24,14 @@ class Admin::Impl {
     std::vector<TopicState> states;
     for (const TopicConfig& topic : topics) {
       absl::StatusOr<int> partitions = PartitionCount(topic.name, end - Monotonic());
-      const bool is_missing = absl::IsNotFound(partitions.status());
-      if (is_missing) partitions = Create(topic, end);
+      if (absl::IsNotFound(partitions.status())) {
+        MarkOrdered(topic.name);
+        partitions = Create(topic, end);
+      }
       if (!partitions.ok()) return partitions.status();
-      states.push_back({.name = topic.name, .partitions = *partitions, .is_new = is_missing});
-      if (is_missing && log_) log_(LogLevel::kInfo, absl::StrCat("Topic ", topic.name, " created successfully"));
+      const bool is_new = TakeOrdered(topic.name);
+      states.push_back({.name = topic.name, .partitions = *partitions, .is_new = is_new});
+      if (is_new && log_) log_(LogLevel::kInfo, absl::StrCat("Topic ", topic.name, " created successfully"));
     }
     return states;
   }
@@ -63,6 +68,16 @@ class Admin::Impl {
   absl::StatusOr<std::string> ClusterId(absl::Duration limit) { return AskClusterId(client_.get(), limit); }
 
  private:
+  // What was ordered may appear only after the order's time is over: then the next look finds it, and it is new still.
+  void MarkOrdered(const std::string& topic) {
+    MutexLock lock(mutex_);
+    ordered_.insert(topic);
+  }
+  bool TakeOrdered(const std::string& topic) {
+    MutexLock lock(mutex_);
+    return ordered_.erase(topic) > 0;
+  }
+
   // Returns the partitions that the topic has afterwards: another creator may have been quicker.
   absl::StatusOr<int> Create(const TopicConfig& topic, absl::Duration end) {
     const std::string what = absl::StrCat("create topic ", topic.name);
@@ -121,6 +136,7 @@ class Admin::Impl {
   const QueueHandle queue_;
   Mutex mutex_;
   CondVar pause_;
+  std::set<std::string> ordered_ ABSL_GUARDED_BY(mutex_);  // And not seen yet.
 };
 
 absl::StatusOr<std::unique_ptr<Admin>> Admin::Create(const KafkaConfig& config, LogSink log) {

@@ -19,6 +19,7 @@
 namespace ev::process {
 namespace {
 
+constexpr char kControlD = '\x04';
 constexpr std::size_t kMaxLineBytes = 4096;
 constexpr int kHistoryLines = 500;
 
@@ -168,6 +169,9 @@ struct LineReader::Impl {
     const Impl& self = Of(el);
     char byte = 0;
     if (self.Read(&byte, 1, el) != 1) return 0;
+    // libedit shows the prompt before it takes the terminal out of line mode. A Ctrl-D typed in between has ended a line
+    // there; read in character mode it is a 0.
+    if (byte == '\0') byte = kControlD;
     auto [bytes, character] = Utf8Lead(static_cast<unsigned char>(byte));
     for (int i = 1; i < bytes; ++i) {
       if (self.Read(&byte, 1) != 1) return 0;

@@ -12,13 +12,6 @@ constexpr absl::Duration kStorm = absl::Seconds(60);
 constexpr absl::Duration kLongestCalm = absl::Seconds(150);
 constexpr absl::Duration kQuietCheck = absl::Seconds(1);
 
-void Mix(std::uint64_t& digest, absl::string_view text) {
-  for (char c : text) digest = (digest ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
-}
-void Mix(std::uint64_t& digest, std::int64_t number) {
-  Mix(digest, absl::StrCat(number, "|"));
-}
-
 }  // namespace
 
 void Tally::Add(const Tally& other) {
@@ -40,6 +33,7 @@ void Tally::Add(const Tally& other) {
   produced += other.produced;
   operator_stops += other.operator_stops;
   faults += other.faults;
+  targets += other.targets;
   manual += other.manual;
   restarted_finals += other.restarted_finals;
 }
@@ -313,144 +307,6 @@ bool World::IsQuiet() {
   return views.size() == points_.size() && std::all_of(views.begin(), views.end(), [](const central::PointView& view) {
            return view.state == PointState::kAvailable;
          });
-}
-
-void World::Check() {
-  store::Store& store = central_->store();
-  if (!central_->is_up()) return Wrong("Central is down in the calm");
-  if (!IsQuiet()) Wrong("there is no quiet in the calm");
-  if (auto status = store.CheckIntegrity(); !status.ok()) Wrong(std::string(status.message()));
-  if (central_->refused_commits > 0) Wrong("a commit was refused");
-
-  // Whatever was told, by session.
-  std::map<SessionId, central::StatusUpdate> last_told;
-  for (const central::StatusUpdate& update : central_->told().updates) {
-    const auto it = last_told.find(update.session.id);
-    if (it != last_told.end() && update.session.revision < it->second.session.revision) {
-      Wrong(absl::StrCat("session ", update.session.id.value(), " was told in a wrong order"));
-    }
-    last_told.insert_or_assign(update.session.id, update);
-  }
-
-  std::map<SessionId, Ticket> tickets;
-  for (const auto& point : points_) {
-    for (const std::string& what : point->wrong) Wrong(absl::StrCat(point->cp().value(), ": ", what));
-    store::TicketFilter filter;
-    filter.cp = point->cp();
-    filter.page_size = 1000;
-    const auto page = store.ListTickets(filter);
-    for (const Ticket& ticket : page->items) {
-      if (!tickets.emplace(ticket.session, ticket).second) {
-        Wrong(absl::StrCat("session ", ticket.session.value(), " has two tickets"));
-      }
-    }
-  }
-
-  for (const auto& point : points_) {
-    const auto& kept = point->kept();
-    if (kept.double_finals > 0) Wrong(absl::StrCat(point->cp().value(), " made two finals of one session"));
-    if (kept.failed_writes > 0 && point->disk().Stats().thinned == 0) {
-      Wrong(absl::StrCat(point->cp().value(), " could not write although nothing had been thinned"));
-    }
-    for (const auto& [session, times] : point->meter().closings()) {
-      if (times != 1) Wrong(absl::StrCat("the contactor closed ", times, " times for session ", session.value()));
-      if (!kept.starts.contains(session)) Wrong(absl::StrCat("energy flowed without a start: ", session.value()));
-    }
-    for (const auto& [session, start] : kept.starts) {
-      const std::int64_t received = point->meter().Received(session);
-      const auto final = kept.finals.find(session);
-      const auto ticket = tickets.find(session);
-      const std::string who = absl::StrCat("session ", session.value(), " at ", point->cp().value());
-      if (final == kept.finals.end()) {
-        Wrong(absl::StrCat(who, " has no final"));
-        continue;
-      }
-      if (final->second.end_reason == EndReason::kEngineRestarted) ++tally_.restarted_finals;
-      if (final->second.energy_mwh != received) {
-        Wrong(
-            absl::StrCat(who, ": the vehicle received ", received, " mWh, the final says ", final->second.energy_mwh));
-      }
-      if (const auto* energy = std::get_if<EnergyTarget>(&start.grant.target);
-          energy && received > energy->energy_mwh) {
-        Wrong(absl::StrCat(who, " exceeded its energy target"));
-      }
-      if (const auto* amount = std::get_if<AmountTarget>(&start.grant.target);
-          amount && AmountMicros(received, start.grant.price.micros_per_kwh) > amount->amount_micros) {
-        Wrong(absl::StrCat(who, " exceeded its money target"));
-      }
-      if (ticket == tickets.end()) {
-        Wrong(absl::StrCat(who, " has no ticket for ", received, " mWh"));
-        continue;
-      }
-      const Ticket& bill = ticket->second;
-      if (bill.energy_mwh != received || bill.cp != point->cp() || bill.driver != start.grant.driver ||
-          bill.price != start.grant.price || bill.amount_micros != final->second.amount_micros || bill.estimated) {
-        Wrong(absl::StrCat(who, " is billed wrongly: ", bill.energy_mwh, " mWh of ", received));
-      }
-      const auto asked = key_of_.find(session);
-      if (asked != key_of_.end() && asks_[asked->second].driver != bill.driver) {
-        Wrong(absl::StrCat(who, " is billed to ", bill.driver.value(), " who did not ask for it"));
-      }
-      const auto told = last_told.find(session);
-      if (told == last_told.end() || !told->second.ticket || *told->second.ticket != bill) {
-        Wrong(absl::StrCat(who, ": its ticket was not the last thing told"));
-      }
-      ++tally_.tickets;
-      tally_.energy_mwh += bill.energy_mwh;
-      tally_.recovered += bill.recovered ? 1 : 0;
-      Mix(tally_.digest, session.value());
-      Mix(tally_.digest, bill.energy_mwh);
-      Mix(tally_.digest, absl::ToUnixNanos(bill.issued));
-      tickets.erase(ticket);
-    }
-    if (point->disk().Stats().starts_and_finals > 0) {
-      Wrong(absl::StrCat(point->cp().value(), " still has facts that are not settled"));
-    }
-    if (point->disk().Stats().quarantined > 0) Wrong(absl::StrCat(point->cp().value(), " had facts refused"));
-  }
-  for (const auto& [session, ticket] : tickets) Wrong(absl::StrCat("a ticket without a charge: ", session.value()));
-
-  store::SessionFilter open;
-  open.states = {SessionState::kRequested, SessionState::kUnconfirmed, SessionState::kGranted, SessionState::kCharging,
-                 SessionState::kAwaitingFinal};
-  open.page_size = 1000;
-  const auto still_open = store.ListSessions(open);
-  for (const Session& session : still_open->items) {
-    Wrong(absl::StrCat("session ", session.id.value(), " is still ", Name(session.state)));
-  }
-  store::SessionFilter expired;
-  expired.states = {SessionState::kExpired};
-  expired.page_size = 1000;
-  const auto unused = store.ListSessions(expired);
-  tally_.expired += static_cast<std::int64_t>(unused->items.size());
-  for (const central::PointView& view : central_->Points()) {
-    if (view.state != PointState::kAvailable) {
-      Wrong(absl::StrCat(view.record.id.value(), " is ", Name(view.state), " in the calm, ", view.fault));
-    }
-    Mix(tally_.digest, view.record.highest_grant.value());
-    Mix(tally_.digest, view.record.link_epoch.value());
-  }
-  if (central_->commands_waiting() > 0) Wrong("commands are still waited for");
-  if (!central_->told().dead_letters.empty()) {
-    const central::DeadLetter& letter = central_->told().dead_letters.front();
-    Wrong(absl::StrCat("a dead letter: ", letter.reason, ", ", letter.detail));
-  }
-  for (const central::Alert& alert : central_->told().alerts) {
-    if (alert.kind == central::AlertKind::kAmountDiffers) Wrong(absl::StrCat("an alert: ", alert.text));
-  }
-
-  const central::ShardCounters counters = central_->counters();
-  tally_.duplicates = counters.duplicates_lru + counters.duplicates_sequence;
-  tally_.late_samples = counters.late_samples;
-  tally_.central_crashes = central_->crashes;
-  tally_.gaps = central_->gaps;
-  for (const auto& point : points_) {
-    tally_.engine_crashes += point->engine_crashes;
-    tally_.monitor_crashes += point->monitor_crashes;
-    tally_.cuts += point->cuts;
-    tally_.produced += point->produced;
-  }
-  Mix(tally_.digest, tally_.events);
 }
 
 }  // namespace ev::sim

@@ -36,6 +36,7 @@ struct Tally {
   std::int64_t produced = 0;
   std::int64_t operator_stops = 0;
   std::int64_t faults = 0;
+  std::int64_t targets = 0;  // Charges that ended at their target.
   std::int64_t manual = 0;
   std::int64_t restarted_finals = 0;
   std::uint64_t digest = 0;  // Of all that was decided: equal for equal seeds.

@@ -9,7 +9,6 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "base/clock.h"
 #include "kafka/admin.h"
@@ -19,6 +18,7 @@
 #include "metrics/registry.h"
 #include "store/inmemory/inmemory_store.h"
 #include "tests/support/eventually.h"
+#include "tests/support/notification.h"
 #include "tests/support/status_matchers.h"
 
 namespace ev::central {
@@ -34,7 +34,7 @@ class HangingObserver final : public Observer {
   void OnPoint(const PointChanged&) override {}
   void OnDeadLetter(const DeadLettered&) override { release.WaitForNotificationWithTimeout(kLimit); }
 
-  absl::Notification release;
+  Notification release;
 };
 
 // Error codes of the Kafka protocol.

@@ -10,13 +10,13 @@
 #include <string>
 #include <vector>
 
-#include "absl/synchronization/notification.h"
 #include "events/murmur2.h"
 #include "kafka/embedded_broker.h"
 #include "kafka/producer.h"
 #include "tests/integration/kafka/free_port.h"
 #include "tests/integration/kafka/recording_handler.h"
 #include "tests/support/eventually.h"
+#include "tests/support/notification.h"
 #include "tests/support/status_matchers.h"
 
 namespace ev::kafka {
@@ -249,7 +249,7 @@ TEST_F(ConsumerTest, RewindsUnderLoadNeverBringWhatIsStale) {
 TEST_F(ConsumerTest, AHandlerThatHangsIsSaidOnceAndSoIsItsReturn) {
   StartBroker();
   Store({"a"});
-  absl::Notification release;
+  Notification release;
   handler_.answer_batch = [&](const IncomingBatch&) {
     release.WaitForNotificationWithTimeout(kLimit);
     return absl::OkStatus();

@@ -7,12 +7,12 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/notification.h"
 #include "base/clock.h"
 #include "metrics/registry.h"
 #include "services/central/adapters/shard_host.h"
 #include "store/inmemory/inmemory_store.h"
 #include "tests/support/eventually.h"
+#include "tests/support/notification.h"
 #include "tests/support/status_matchers.h"
 
 namespace ev::central {
@@ -44,7 +44,7 @@ class ShardHostOutboxTest : public ::testing::Test {
   // Runs a call and waits for its answer.
   template <typename Call>
   void Do(Call call) {
-    absl::Notification answered;
+    Notification answered;
     const CallId id = host_->Await([&](const CallResult&) { answered.Notify(); });
     EV_ASSERT_OK(host_->Apply(0, [&](Shard& shard, const Moment& now, Effects& out) { call(shard, now, id, out); }));
     ASSERT_TRUE(answered.WaitForNotificationWithTimeout(kPatience));

@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "absl/synchronization/notification.h"
 #include "events/inmemory/inmemory_log.h"
 #include "events/inmemory/inmemory_subscriber.h"
+#include "tests/support/notification.h"
 #include "tests/unit/central/fact_ingest_world.h"
 
 namespace ev::central {
@@ -30,7 +30,7 @@ class ShardHostTest : public ::testing::Test {
   }
   // A request for the session's charging point, which nobody has heard. Returns whether it was answered.
   bool IsDenied() {
-    absl::Notification denied;
+    Notification denied;
     const CallId call = parts_->host->Await([&](const CallResult& result) {
       EXPECT_TRUE(std::holds_alternative<Failure>(result));
       denied.Notify();
@@ -68,7 +68,7 @@ class ShardHostTest : public ::testing::Test {
   IngestWorld<InMemorySubscriber> world_;
   const Session session_ = GrantedSession();
   const int shard_ = world_.ShardOf(session_.cp);
-  absl::Notification failed_;
+  Notification failed_;
   std::unique_ptr<Parts> parts_;
 };
 
@@ -106,7 +106,7 @@ TEST_F(ShardHostTest, AtTheOutboxsBoundDenialsAreDroppedAndCountedUntilThereIsRo
 TEST_F(ShardHostTest, ACommitThatFailsEndsTheHostAndAnswersNobody) {
   Start();
   world_.store.FailNextCommit(/*written=*/false);
-  absl::Notification answered;
+  Notification answered;
   const CallId call = parts_->host->Await([&](const CallResult&) { answered.Notify(); });
   EV_ASSERT_OK(parts_->host->Apply(shard_, [&](Shard& shard, const Moment& now, Effects& out) {
     shard.StartSession(now, {.call = call, .driver = session_.driver, .cp = session_.cp}, out);

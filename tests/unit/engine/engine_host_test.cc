@@ -2,11 +2,11 @@
 
 #include <atomic>
 
-#include "absl/synchronization/notification.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "journal/inmemory/memory_fact_log.h"
 #include "tests/support/eventually.h"
+#include "tests/support/notification.h"
 
 namespace ev::engine {
 namespace {
@@ -104,7 +104,7 @@ class EngineHostTest : public ::testing::Test {
   absl::StatusOr<std::invoke_result_t<Decide, Engine&, Moment>> Do(Decide decide) {
     using Result = std::invoke_result_t<Decide, Engine&, Moment>;
     absl::StatusOr<Result> result;
-    absl::Notification done;
+    Notification done;
     host->Apply(decide, [&](absl::StatusOr<Result> r) {
       result = std::move(r);
       done.Notify();
@@ -137,7 +137,7 @@ class EngineHostTest : public ::testing::Test {
 
 TEST_F(EngineHostTest, AnAnswerLeavesOnlyWhenTheMarkIsKept) {
   log.SetHanging(true);
-  absl::Notification answered;
+  Notification answered;
   host->Apply([order = Order()](Engine& core, Moment now) { return core.Prepare(order, now); },
               [&](const absl::StatusOr<CommandAnswer>& answer) {
                 EXPECT_EQ(answer->verdict, Verdict::kGranted);
@@ -197,7 +197,7 @@ TEST_F(EngineHostTest, EndChargeKeepsTheFinalAndStartsNothingMore) {
 }
 
 TEST_F(EngineHostTest, ARequestIsAnsweredOnceByWhatComesDown) {
-  absl::Notification answered;
+  Notification answered;
   host->RequestSession({.request_id = "r", .driver = DriverId("d"), .target = {}, .waited = {}},
                        [&](const PointRequestAnswer& answer) {
                          EXPECT_EQ(answer.denial, DenialReason::kPointBusy);
