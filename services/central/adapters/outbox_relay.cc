@@ -63,8 +63,8 @@ absl::Status OutboxRelay::RelayAll(const std::stop_token& stop) {
     const auto rows = store_.ReadOutbox(after, static_cast<int>(kRowsAtOnce));
     if (!rows.ok()) return rows.status();
     if (rows->empty()) return failure;
-    after =
-        rows->back().position;  // What fails is passed, and comes again in the next pass: it must not hold up the rest.
+    // What fails is passed and comes again in the next pass: it must not hold up the rest.
+    after = rows->back().position;
     Outcome outcome = Relay(*rows, stop);
     if (auto status = Remove(outcome.stored, relayed_); !status.ok()) return status;
     for (const std::int64_t position : outcome.refused) {
