@@ -47,10 +47,10 @@ TEST(WorldTest, EverySessionThatReceivedEnergyHasExactlyOneTicketWithTheMetersFi
   // Something has happened, of every kind.
   const auto n = static_cast<std::int64_t>(count);
   EXPECT_GT(sum.tickets, 5 * n);
-  for (const std::int64_t some : {sum.denials, sum.unconfirmed, sum.expired, sum.central_crashes, sum.engine_crashes,
-                                  sum.restarted_finals, sum.monitor_crashes, sum.cuts, sum.gaps, sum.duplicates,
-                                  sum.late_samples, sum.operator_stops, sum.faults, sum.targets, sum.manual,
-                                  sum.forged}) {
+  for (const std::int64_t some :
+       {sum.denials, sum.unconfirmed, sum.expired, sum.central_crashes, sum.engine_crashes, sum.restarted_finals,
+        sum.monitor_crashes, sum.cuts, sum.gaps, sum.duplicates, sum.late_samples, sum.operator_stops, sum.faults,
+        sum.targets, sum.manual, sum.forged}) {
     EXPECT_GT(some, n / 10);
   }
 }

@@ -1,9 +1,8 @@
 // What the shards have forgotten is read again before an input that names it.
 
-#include "services/central/adapters/shard_host.h"
-
 #include <gmock/gmock.h>
 
+#include "services/central/adapters/shard_host.h"
 #include "store/inmemory/inmemory_store.h"
 #include "tests/integration/central/central_world.h"
 
