@@ -169,8 +169,8 @@ struct LineReader::Impl {
     const Impl& self = Of(el);
     char byte = 0;
     if (self.Read(&byte, 1, el) != 1) return 0;
-    // libedit shows the prompt before it takes the terminal out of line mode. A Ctrl-D typed in between has ended a line
-    // there; read in character mode it is a 0.
+    // libedit shows the prompt before it takes the terminal out of line mode. A Ctrl-D typed in between has ended a
+    // line there; read in character mode it is a 0.
     if (byte == '\0') byte = kControlD;
     auto [bytes, character] = Utf8Lead(static_cast<unsigned char>(byte));
     for (int i = 1; i < bytes; ++i) {
