@@ -104,7 +104,7 @@ int Run(const ev::engine::Options& options, ev::process::StopSignal& stop) {
   log::Info("stopping", {{"why", stop.Wait()}});
   readiness.Stop();
   prompt.reset();
-  (void)(*host)->EndCharge(service.shutdown_timeout / 4);
+  if (!(*host)->EndCharge(service.shutdown_timeout / 4)) log::Warn("the charge's final was not kept in time");
   if (backbone) backbone->Drain(service.shutdown_timeout / 4);
   (*server)->Drain(service.shutdown_timeout / 2);
   log::Info("stopped");

@@ -43,6 +43,8 @@ absl::StatusOr<std::unique_ptr<Backbone>> Backbone::Create(const Config& config,
   for (const TopicConfig& topic : {config.topics.status_updates, config.topics.alerts, config.topics.dead_letter}) {
     producer_config.topics.push_back(topic.name);
   }
+  // Before the producer, which may say that it is connected at once.
+  readiness.SetDegraded(kCondition, absl::StrCat("connecting to ", config.kafka.brokers));
   auto producer = kafka::Producer::Create(producer_config, LogKafka, [&readiness](const BackboneHealth& health) {
     if (health.connected) {
       readiness.SetReady(kCondition);
@@ -93,7 +95,6 @@ Backbone::~Backbone() {
 }
 
 void Backbone::Start() {
-  readiness_.SetDegraded(kCondition, absl::StrCat("connecting to ", config_.kafka.brokers));
   readiness_.SetDegraded(kTopicsCondition, "not looked at yet");
   readiness_.SetDegraded("kafka_consumer", "not reading yet");
   set_up_ = std::jthread([this](const std::stop_token& stop) { SetUp(stop); });

@@ -60,7 +60,7 @@ absl::Status FactIngest::Start() {
     if (!applied.ok()) return applied;
   }
   const absl::Status started = subscriber_.Start(std::move(positions), *this);
-  if (started.ok()) ClusterIsTaken();  // A wrong cluster shows itself with its first message.
+  if (started.ok()) ClusterIsTaken();  // A wrong cluster shows itself as soon as the brokers tell their id.
   return started;
 }
 
@@ -295,17 +295,24 @@ absl::StatusOr<std::int64_t> FactIngest::OnGap(const Gap& gap) {
     if (auto status = topic_check_(); !status.ok()) return status;
   }
   if (auto status = MayTake(); !status.ok()) return status;
+  std::optional<std::int64_t> elsewhere;  // The position was left meanwhile, for another log's start.
+  const absl::Status applied = host_.Apply(gap.partition.partition, [&](Shard& shard, const Moment& now, Effects& out) {
+    const auto position = shard.next_offset(gap.partition.topic, gap.partition.partition);
+    if (position.has_value() && *position != gap.wanted_next) {
+      elsewhere = position;
+      return;
+    }
+    shard.OnGap(now, {gap.partition.topic, gap.partition.partition, gap.wanted_next, gap.low, gap.high, now.utc},
+                gap.low, out);
+  });
+  if (!applied.ok()) return applied;
+  if (elsewhere.has_value()) return *elsewhere;
   log::Error("the log does not hold the next offset; reading goes on at its start",
              {{"topic", gap.partition.topic},
               {"partition", gap.partition.partition},
               {"next", gap.wanted_next},
               {"log_start", gap.low},
               {"log_end", gap.high}});
-  const absl::Status applied = host_.Apply(gap.partition.partition, [&](Shard& shard, const Moment& now, Effects& out) {
-    shard.OnGap(now, {gap.partition.topic, gap.partition.partition, gap.wanted_next, gap.low, gap.high, now.utc},
-                gap.low, out);
-  });
-  if (!applied.ok()) return applied;
   return gap.low;
 }
 

@@ -194,6 +194,23 @@ TEST_F(FactIngestTest, AnotherClusterIsRefusedAndSaidUntilThatOneIsAccepted) {
   EXPECT_EQ(parts_->readiness.Get().health, metrics::Health::kReady);
 }
 
+// B60
+TEST_F(FactIngestTest, AGapThatIsSeenFromAPositionWhichWasLeftIsNotASecondOne) {
+  Start();
+  EV_ASSERT_OK(Give(start_, 5));
+  ASSERT_TRUE(Becomes(SessionState::kCharging));
+  EV_ASSERT_OK(ingest().OnCluster("mockCluster-2"));
+  const auto next = ingest().OnGap({.partition = {world_.topics.session_data.name, world_.ShardOf(session_.cp)},
+                                    .wanted_next = 6,
+                                    .low = 9,
+                                    .high = 9});
+  EV_ASSERT_OK(next);
+  EXPECT_EQ(*next, 0);
+  EV_ASSERT_OK(Give(start_, 0, /*generation=*/1));  // Behind whatever the gap has written.
+  ASSERT_TRUE(Eventually(kPatience, [&] { return !world_.store.ListGaps()->empty(); }));
+  EXPECT_THAT(*world_.store.ListGaps(), SizeIs(1));
+}
+
 TEST_F(FactIngestTest, TheKnownClusterThatComesBackEndsTheWaiting) {
   Start();
   EXPECT_THAT(ingest().OnCluster("cluster-2"), Not(IsOk()));
