@@ -229,11 +229,24 @@ void Monitor::SendAsked(Moment now) {
 
 void Monitor::AttachClosed(StreamId attach, const absl::Status& status, Moment now) {
   if (!attach_open_ || attach != attach_) return;
-  DropAttach(status.ok() ? "the Engine closed the stream" : Text(status), now);
+  if (!absl::IsAborted(status) && !IsRefusal(status)) {
+    return DropAttach(status.ok() ? "the Engine closed the stream" : Text(status), now);
+  }
+  // The Engine of another charging point, or another Monitor has taken it: it reports before it refuses, so that its
+  // report is no sign of a stream that lasts.
+  if (std::exchange(attach_refusal_, status.code()) != status.code()) {
+    Do(Note{.warning = true,
+            .text = absl::StrCat("the Engine refuses this Monitor: ", Text(status),
+                                 "; check the Engine's address and the charging point id")});
+  }
+  attach_open_ = false;
+  attach_error_ = Text(status);
+  attach_at_ = now.monotonic + options_.refused_backoff * (1 - Chance() / 2);
 }
 
 void Monitor::DropAttach(std::string error, Moment now) {
   attach_open_ = false;
+  attach_refusal_ = absl::StatusCode::kOk;
   if (!std::exchange(engine_outage_told_, true)) {
     Do(Note{.warning = true, .text = absl::StrCat("Engine cannot be reached: ", error)});
   }

@@ -158,6 +158,7 @@ class Monitor {
   bool report_is_new_ = false;
   std::string attach_error_;
   bool engine_outage_told_ = false;
+  absl::StatusCode attach_refusal_ = absl::StatusCode::kOk;  // The last, which was told; none: kOk.
   EngineHealth told_health_ = EngineHealth::kUnknown;
 
   std::deque<Waiting> waiting_;

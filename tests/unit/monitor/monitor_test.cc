@@ -359,6 +359,29 @@ TEST_F(MonitorTest, AnEngineThatCannotBeReachedIsSaidOnceAnOutage) {
   EXPECT_EQ(said(), 2);
 }
 
+// B56
+TEST_F(MonitorTest, AnEngineThatRefusesIsSaidOnceAndTriedSlowly) {
+  Advance(absl::Milliseconds(100));
+  int refusals = 0;
+  for (int second = 0; second < 60; ++second) {
+    for (const OpenAttach& opened : Seen<OpenAttach>()) attach = opened.attach;
+    if (!Seen<OpenAttach>().empty()) {
+      effects.clear();
+      Report();  // It reports before it reads who has come.
+      core.AttachClosed(attach, absl::FailedPreconditionError("this is cp_002"), now);
+      ++refusals;
+      Take();
+      int said = 0;
+      for (const Note& note : Seen<Note>()) said += note.text.find("refuses this Monitor") != std::string::npos ? 1 : 0;
+      EXPECT_EQ(said, refusals == 1 ? 1 : 0);
+      effects.clear();
+    }
+    Advance(absl::Seconds(1));
+  }
+  EXPECT_GE(refusals, 6);
+  EXPECT_LE(refusals, 13);  // Between half of ten seconds and all of them.
+}
+
 TEST_F(MonitorTest, AFaultIsReportedWithItsText) {
   Connect();
   report.health = EngineHealth::kFaulted;
