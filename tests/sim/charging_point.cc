@@ -383,7 +383,10 @@ void ChargingPointSim::DoOpenAttach(const monitor::OpenAttach& open) {
   monitor_->attach = attach;
   if (engine_ == nullptr) return attach->stream->ServerDied();
   engine_->attached.push_back(attach);
-  attach->stream->Serve(engine_->life, [this, attach](const absl::Status&) { std::erase(engine_->attached, attach); });
+  // Not the handle itself: it owns the stream, which would own it.
+  attach->stream->Serve(engine_->life, [this, gone = attach.get()](const absl::Status&) {
+    std::erase_if(engine_->attached, [gone](const AttachHandle& kept) { return kept.get() == gone; });
+  });
   if (network_.Loses()) attach->stream->Cut();
 }
 
