@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "rpc/callback_queue.h"
 #include "rpc/grpc_log.h"
 
 namespace ev::rpc {
@@ -39,6 +40,7 @@ std::string ServiceConfig(const std::vector<std::string>& retried) {
 
 std::shared_ptr<grpc::Channel> MakeChannel(const ChannelOptions& options) {
   SendGrpcLogToOurs();
+  KeepCallbackQueue();
   grpc::ChannelArguments arguments;
   arguments.SetServiceConfigJSON(ServiceConfig(options.retried));
   arguments.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);       // Ours stands; no TXT look-ups.

@@ -13,6 +13,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "process/listen.h"
+#include "rpc/callback_queue.h"
 #include "rpc/grpc_log.h"
 #include "rpc/health_service.h"
 #include "rpc/observer.h"
@@ -88,6 +89,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
         absl::StrCat("refusing to serve on ", options.listen, " without TLS: other machines can reach it"));
   }
   SendGrpcLogToOurs();
+  KeepCallbackQueue();
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   auto impl = std::make_unique<Impl>(options, registry, streams);
   impl->health = MakeHealthService(readiness, streams);
