@@ -69,7 +69,7 @@ class ShardHostOutboxTest : public ::testing::Test {
     return absl::StrContains(registry_.RenderText(), absl::StrCat("\n", line, "\n"));
   }
 
-  const SystemClock clock_;
+  SystemClock clock_;
   metrics::Registry registry_{"ev-central", "test"};
   store::InMemoryStore store_{1, "0123456789abcdef0123456789abcdef", absl::FromUnixSeconds(1'700'000'000)};
   std::unique_ptr<ShardHost> host_;
