@@ -167,6 +167,7 @@ void EmbeddedBroker::SetRoundTrip(absl::Duration delay) {
 
 void EmbeddedBroker::FailProduce(const std::vector<int>& kafka_error_codes) {
   std::vector<rd_kafka_resp_err_t> errors;
+  errors.reserve(kafka_error_codes.size());
   for (const int code : kafka_error_codes) errors.push_back(static_cast<rd_kafka_resp_err_t>(code));
   rd_kafka_mock_push_request_errors_array(impl_->cluster.get(), kProduceRequest, errors.size(), errors.data());
 }

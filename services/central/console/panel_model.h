@@ -52,7 +52,7 @@ class PanelModel {
   static constexpr std::size_t kMaxLineBytes = 400;
   static constexpr int kMinRows = 8;  // Less shows nothing useful.
 
-  explicit PanelModel(std::string title) : title_(Printable(title)) {}
+  explicit PanelModel(absl::string_view title) : title_(Printable(title)) {}
 
   void SetTitle(absl::string_view title) { title_ = Printable(title); }
   void SetPoints(const std::vector<PointView>& points);

@@ -232,10 +232,10 @@ void Console::RunFile(const std::string& path) {
 }
 
 absl::Status Console::RunList(std::vector<CpId> requests, const std::shared_ptr<bool>& finished) {
-  ListCall call{.driver = options_.driver,
-                .plan = {.cps = std::move(requests), .pause = options_.pause, .limit = options_.charge_limit}};
+  const ListCall call{.driver = options_.driver,
+                      .plan = {.cps = std::move(requests), .pause = options_.pause, .limit = options_.charge_limit}};
   Begun();
-  const auto reader = agent_.RunList(std::move(call), [this, finished](const ListStep& step) {
+  const auto reader = agent_.RunList(call, [this, finished](const ListStep& step) {
     OnStep(step);
     if (!std::holds_alternative<ListFinished>(step.step)) return;
     MutexLock lock(mutex_);

@@ -195,7 +195,7 @@ class DriverService final : public driver_pb::DriverService::CallbackService {
       writer->Close(status);
       return writer.get();
     }
-    auto reader = agent_.RunList(std::move(list), [writer](const ListStep& step) {
+    auto reader = agent_.RunList(list, [writer](const ListStep& step) {
       if (auto response = ToProto(step)) writer->Write(*std::move(response));
       if (std::holds_alternative<ListFinished>(step.step)) writer->Close(absl::OkStatus());
     });
