@@ -75,13 +75,16 @@ struct Offset {
   friend bool operator==(const Offset&, const Offset&) = default;
 };
 
+// As `log_end` of a gap: another cluster was accepted, reading goes on at its log's start.
+inline constexpr std::int64_t kAnotherLog = -1;
+
 // Offsets that Kafka no longer has, or never had: something may have been skipped.
 struct GapRecord {
   std::string topic;
   int partition = 0;
   std::int64_t stored_next = 0;
   std::int64_t log_start = 0;
-  std::int64_t log_end = 0;
+  std::int64_t log_end = 0;  // Or kAnotherLog.
   absl::Time found;
 
   friend bool operator==(const GapRecord&, const GapRecord&) = default;

@@ -88,7 +88,7 @@ int Run(ev::central::Options& options, ev::process::StopSignal& stop) {
   (*host)->SetLinks(links);
   central::WatchHub watches({}, **host, clock, streams);
   (*host)->AddObserver(watches);
-  central::CentralStatus status(**store, backbone.get());
+  central::CentralStatus status(**store, backbone.get(), readiness);
   const auto points = central::MakeChargingPointService(**host, watches);
   const auto sessions = central::MakeSessionService(**host, watches);
   const auto tickets = central::MakeTicketService(**store);

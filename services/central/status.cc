@@ -1,11 +1,29 @@
 #include "services/central/status.h"
 
+#include <algorithm>
 #include <string>
 
 namespace ev::central {
+namespace {
+
+PartStatus StatusOf(const metrics::Report& report) {
+  switch (report.health) {
+    case metrics::Health::kReady:
+      return {};
+    case metrics::Health::kDegraded:
+      return {PartHealth::kDegraded, report.Reasons()};
+    case metrics::Health::kNotReady:
+      return {PartHealth::kFailed, report.Reasons()};
+  }
+  return {};
+}
+
+}  // namespace
 
 Surroundings CentralStatus::Now() {
   Surroundings now;
+  metrics::Report report = readiness_.Get();
+  now.overall = StatusOf(report);
   if (auto id = store_.KafkaClusterId(); id.ok()) {
     now.cluster_id = *std::move(id);
   } else {
@@ -15,10 +33,13 @@ Surroundings CentralStatus::Now() {
     now.broker = {PartHealth::kOff, "switched off by --kafka-enabled=false"};
     return now;
   }
-  const BackboneHealth health = backbone_->Health();
-  if (!health.connected) now.broker = {PartHealth::kDegraded, health.degraded_reason};
+  // Of the conditions all but `store` are Kafka's.
+  report.conditions.erase("store");
+  report.health = metrics::Health::kReady;
+  for (const auto& [name, condition] : report.conditions) report.health = std::max(report.health, condition.health);
+  now.broker = StatusOf(report);
   now.unaccepted_cluster_id = backbone_->waiting_cluster();
-  now.lag = backbone_->lag();
+  now.lags = backbone_->lags();
   return now;
 }
 

@@ -194,6 +194,7 @@ class Failures(unittest.TestCase):
             self.assertEqual(sorted(t["session_id"] for t in net.tickets()), sorted([booked, open_session]))
             gaps = net.grpcurl("ServerService/ListGaps")["gaps"]
             self.assertIn(("charging_session_complete", "0"), {(g["topic"], g["resumed_offset"]) for g in gaps})
+            self.assertEqual({g["cause"] for g in gaps}, {"GAP_CAUSE_CLUSTER_CHANGED"})
             alerts = eventually("operators are told", lambda: [
                 a for a in net.topic("system_alerts") if a["value"]["kind"] == "ALERT_KIND_GAP"])
             self.assertEqual({a["key"] for a in alerts}, {"ev-central"})

@@ -266,6 +266,10 @@ class Programs(unittest.TestCase):
             status, body = net.http("readyz")
             self.assertEqual((status, body.splitlines()[0]), (503, "not ready"))
             self.assertIn("has 5 partitions, the store was made for 12", body)
+            info = net.grpcurl("ServerService/GetServerInfo")
+            for part in ("overall", "broker"):
+                self.assertEqual(info[part]["health"], "HEALTH_FAILED")
+                self.assertIn("has 5 partitions", info[part]["reason"])
             self.assertEqual(self.partitions(broker, "charging_session_data"), 5)
 
     # B104

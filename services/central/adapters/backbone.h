@@ -59,7 +59,7 @@ class Backbone {
 
   absl::Status AcceptCluster(absl::string_view id) { return ingest_->AcceptCluster(id); }
   std::string waiting_cluster() const { return ingest_->waiting_cluster(); }
-  absl::Duration lag() const { return ingest_->lag(); }
+  std::vector<absl::Duration> lags() const { return ingest_->lags(); }
   BackboneHealth Health() const { return producer_->Health(); }
 
  private:

@@ -40,8 +40,11 @@ FactIngest::FactIngest(const Topics& topics, ShardHost& host, Subscriber& subscr
         registry.AddCounter("ev_messages_in_total", help, {{"topic", topic}, {"result", "undecodable"}}),
     };
   }
-  lag_gauge_ =
-      registry.AddGauge("ev_lag_seconds", "Now minus the timestamp of the last applied fact, 0 when caught up.");
+  collect_ = registry.OnCollect(
+      [this, gauge = registry.AddGauge(
+                 "ev_lag_seconds", "Now minus the timestamp of the last applied fact, 0 when caught up.")]() mutable {
+        gauge.Set(absl::ToDoubleSeconds(lag()));
+      });
   host_.OnOffsets([this](const std::vector<store::OffsetAdvance>& offsets) {
     for (const store::OffsetAdvance& offset : offsets) {
       subscriber_.CommitBehind({offset.topic, offset.partition}, offset.next, host_.store().id());
@@ -73,12 +76,20 @@ std::string FactIngest::waiting_cluster() const {
   return waiting_cluster_;
 }
 
-absl::Duration FactIngest::lag() const {
+std::vector<absl::Duration> FactIngest::lags() const {
+  const absl::Time now = clock_.Now().utc;
+  std::vector<absl::Duration> lags(static_cast<std::size_t>(host_.shards()), absl::ZeroDuration());
   MutexLock lock(mutex_);
-  absl::Time oldest = absl::InfiniteFuture();
-  for (const auto& [partition, time] : behind_) oldest = std::min(oldest, time);
-  if (oldest == absl::InfiniteFuture()) return absl::ZeroDuration();
-  return std::max(absl::ZeroDuration(), clock_.Now().utc - oldest);
+  for (const auto& [partition, time] : behind_) {
+    absl::Duration& lag = lags.at(static_cast<std::size_t>(partition.partition));
+    lag = std::max(lag, now - time);
+  }
+  return lags;
+}
+
+absl::Duration FactIngest::lag() const {
+  const std::vector<absl::Duration> all = lags();
+  return *std::max_element(all.begin(), all.end());
 }
 
 absl::Status FactIngest::AcceptCluster(absl::string_view id) {
@@ -166,6 +177,13 @@ void FactIngest::SayBehind() {
   log::Warn("facts wait in Kafka: too much waits for the store already");
 }
 
+void FactIngest::Leave(const IncomingBatch& batch) {
+  const absl::Time first = batch.messages.front().broker_time;
+  if (first == absl::InfinitePast()) return;
+  MutexLock lock(mutex_);
+  behind_.try_emplace({std::string(batch.topic), batch.partition}, first);
+}
+
 void FactIngest::OnStall(absl::string_view reason) {
   MutexLock lock(mutex_);
   stall_ = std::string(reason);
@@ -210,7 +228,7 @@ absl::Status FactIngest::StartOver(absl::string_view cluster_id) {
     const absl::Status applied = host_.Apply(i, [&](Shard& shard, const Moment& now, Effects& out) {
       for (const std::string& topic : {topics_.session_data.name, topics_.session_complete.name}) {
         const std::int64_t stored = shard.next_offset(topic, i).value_or(0);
-        if (stored > 0) shard.OnGap(now, {topic, i, stored, 0, 0, now.utc}, 0, out);
+        if (stored > 0) shard.OnGap(now, {topic, i, stored, 0, store::kAnotherLog, now.utc}, 0, out);
       }
       out.push_back(Reply{durable, Done{}});
     });
@@ -240,7 +258,10 @@ absl::Status FactIngest::OnBatch(const IncomingBatch& batch) {
   if (const auto it = generations_.find(partition); it != generations_.end() && batch.generation < it->second) {
     return absl::OkStatus();  // Read before the rewind.
   }
-  if (auto status = MayTake(); !status.ok()) return status;
+  if (auto status = MayTake(); !status.ok()) {
+    Leave(batch);
+    return status;
+  }
   const std::size_t count = batch.messages.size();
   if (facts_.size() < count) facts_.resize(count);
   errors_.assign(count, absl::OkStatus());
@@ -286,7 +307,6 @@ absl::Status FactIngest::OnBatch(const IncomingBatch& batch) {
       behind_[partition] = newest;
     }
   }
-  lag_gauge_.Set(absl::ToDoubleSeconds(lag()));
   return absl::OkStatus();
 }
 

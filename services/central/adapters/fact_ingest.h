@@ -51,7 +51,10 @@ class FactIngest final : public BatchHandler {
   void OnStall(absl::string_view reason);
   // Empty: none waits.
   std::string waiting_cluster() const;
-  // Now minus the timestamp of the last applied fact; zero when caught up.
+  // By partition: now minus the timestamp of its last applied fact, or of the first that waits when none was applied;
+  // zero when caught up, as far as the broker was heard.
+  std::vector<absl::Duration> lags() const;
+  // The longest of them.
   absl::Duration lag() const;
 
   absl::Status OnCluster(absl::string_view cluster_id) override;
@@ -68,6 +71,8 @@ class FactIngest final : public BatchHandler {
   absl::Status MayTake();
   absl::Status ReadAnew();
   void SayBehind();
+  // The batch is not taken now: its partition is behind.
+  void Leave(const IncomingBatch& batch);
   // Unavailable while the store does not hold the new positions.
   absl::Status StartOver(absl::string_view cluster_id);
   void ClusterIsTaken();
@@ -79,7 +84,6 @@ class FactIngest final : public BatchHandler {
   const Clock& clock_;
   metrics::Readiness& readiness_;
   absl::flat_hash_map<std::string, Counters> counters_;
-  metrics::Gauge lag_gauge_;
   std::function<absl::Status()> topic_check_;
 
   // Of the subscriber's thread.
@@ -98,7 +102,8 @@ class FactIngest final : public BatchHandler {
   std::string stall_ ABSL_GUARDED_BY(mutex_);
   std::string hold_ ABSL_GUARDED_BY(mutex_);  // Empty: none.
   absl::flat_hash_map<TopicPartition, absl::Time> behind_
-      ABSL_GUARDED_BY(mutex_);  // Last fact of partitions not caught up.
+      ABSL_GUARDED_BY(mutex_);        // Last fact of partitions not caught up.
+  metrics::Registry::Token collect_;  // Last: its callback uses what stands above.
 };
 
 }  // namespace ev::central

@@ -49,9 +49,8 @@ std::int64_t IdOf(const store::GapRecord& gap) {
 }
 
 pb::GapCause CauseOf(const store::GapRecord& gap) {
-  if (gap.stored_next < gap.log_start) return pb::GAP_CAUSE_BELOW_LOG_START;
-  if (gap.stored_next > gap.log_end) return pb::GAP_CAUSE_ABOVE_LOG_END;
-  return pb::GAP_CAUSE_CLUSTER_CHANGED;  // The offset exists, in another log.
+  if (gap.log_end == store::kAnotherLog) return pb::GAP_CAUSE_CLUSTER_CHANGED;
+  return gap.stored_next < gap.log_start ? pb::GAP_CAUSE_BELOW_LOG_START : pb::GAP_CAUSE_ABOVE_LOG_END;
 }
 
 pb::Gap ToProto(const store::GapRecord& from) {
@@ -102,12 +101,15 @@ class ServerServiceImpl final : public pb::ServerService::CallbackService {
     info.set_incarnation(host_.store().incarnation());
     *info.mutable_start_time() = wire::ToProto(options_.started);
     *info.mutable_server_time() = wire::ToProto(clock_.Now().utc);
-    PutPart(IsWorse(now.broker, now.store) ? now.broker : now.store, info.mutable_overall());
+    const PartStatus& part = IsWorse(now.broker, now.store) ? now.broker : now.store;
+    PutPart(IsWorse(part, now.overall) ? part : now.overall, info.mutable_overall());
     PutPart(now.broker, info.mutable_broker());
     PutPart(now.store, info.mutable_store());
     info.set_cluster_id(now.cluster_id);
     info.set_unaccepted_cluster_id(now.unaccepted_cluster_id);
-    *info.mutable_lag() = wire::ToProto(now.lag);
+    absl::Duration lag;
+    for (const absl::Duration of : now.lags) lag = std::max(lag, of);
+    *info.mutable_lag() = wire::ToProto(lag);
     std::int64_t points = 0;
     std::int64_t links = 0;
     std::int64_t sessions = 0;
@@ -115,7 +117,8 @@ class ServerServiceImpl final : public pb::ServerService::CallbackService {
       pb::ShardInfo* shard = info.add_shards();
       shard->set_shard(i);
       shard->set_owner(options_.owner);
-      *shard->mutable_lag() = wire::ToProto(now.lag);
+      const auto index = static_cast<std::size_t>(i);
+      *shard->mutable_lag() = wire::ToProto(index < now.lags.size() ? now.lags[index] : absl::ZeroDuration());
       const absl::Status read = host_.Apply(i, [&](Shard& at, const Moment&, Effects&) {
         std::int64_t here = 0;
         for (int state = 1; state <= kPointStates; ++state) here += at.PointsIn(static_cast<PointState>(state));

@@ -28,11 +28,13 @@ struct PartStatus {
 
 // How Central's surroundings are now.
 struct Surroundings {
+  PartStatus overall;  // Of Central as a whole, as its readiness says; not better than a part of it.
   PartStatus broker;
   PartStatus store;
   std::string cluster_id;             // That the offsets belong to; empty: none yet.
   std::string unaccepted_cluster_id;  // Waits for AcceptCluster; empty: none.
-  absl::Duration lag;                 // Now minus the time of the last applied fact; zero when caught up.
+  // By shard: now minus the time of its last applied fact; zero when caught up. Empty: nothing is read.
+  std::vector<absl::Duration> lags;
 };
 
 // Implemented by whoever holds the parts. Thread-safe; must not block.

@@ -277,9 +277,12 @@ void Shard::OnGap(const Moment& now, const store::GapRecord& gap, std::int64_t r
   it->second.next = resume;
   gaps_.push_back(gap);
   ++version_;
+  const std::string there = gap.log_end == store::kAnotherLog
+                                ? "of another Kafka cluster"
+                                : absl::StrCat("the log holds ", gap.log_start, " .. ", gap.log_end);
   RaiseAlert(now, AlertKind::kGap, CpId(), SessionId(),
-             absl::StrCat(gap.topic, "/", gap.partition, ": next to read was ", gap.stored_next, ", the log holds ",
-                          gap.log_start, " .. ", gap.log_end, "; reading goes on at ", resume));
+             absl::StrCat(gap.topic, "/", gap.partition, ": next to read was ", gap.stored_next, ", ", there,
+                          "; reading goes on at ", resume));
   Announce(now, out);
 }
 

@@ -307,7 +307,7 @@ TEST_F(SessionsTest, ServerInfoTellsTheFiguresAndTheWorstPart) {
   Surroundings surroundings;
   surroundings.broker = {PartHealth::kDegraded, "no broker at localhost:9092"};
   surroundings.unaccepted_cluster_id = "other";
-  surroundings.lag = absl::Milliseconds(1500);
+  surroundings.lags = {absl::ZeroDuration(), absl::Milliseconds(1500), absl::Seconds(1)};
   world_.Set(surroundings);
   const auto info = world_.Call(pb::GetServerInfoRequest());
   ASSERT_THAT(info, IsOk());
@@ -320,12 +320,30 @@ TEST_F(SessionsTest, ServerInfoTellsTheFiguresAndTheWorstPart) {
   EXPECT_EQ(info->unaccepted_cluster_id(), "other");
   EXPECT_EQ(info->lag().seconds(), 1);
   EXPECT_EQ(info->lag().nanos(), 500'000'000);
-  EXPECT_EQ(info->shards_size(), 3);
+  ASSERT_EQ(info->shards_size(), 3);
+  EXPECT_EQ(info->shards(0).lag().seconds(), 0);
+  EXPECT_EQ(info->shards(1).lag().nanos(), 500'000'000);
+  EXPECT_EQ(info->shards(2).lag().seconds(), 1);
   EXPECT_EQ(info->charging_point_count(), 2);
   EXPECT_EQ(info->linked_charging_point_count(), 1);
   EXPECT_EQ(info->open_session_count(), 1);
   EXPECT_EQ(info->shards(0).owner(), "test");
   EXPECT_GT(info->shards(0).epoch(), 0);
+}
+
+// B155
+TEST_F(SessionsTest, OverallIsNotBetterThanReadinessNorThanAPart) {
+  const auto overall = [&](PartStatus whole, PartStatus broker) {
+    Surroundings surroundings;
+    surroundings.overall = std::move(whole);
+    surroundings.broker = std::move(broker);
+    world_.Set(surroundings);
+    return world_.Call(pb::GetServerInfoRequest())->overall();
+  };
+  EXPECT_EQ(overall({}, {}).health(), pb::HEALTH_OK);
+  EXPECT_EQ(overall({}, {PartHealth::kOff, "asked for"}).health(), pb::HEALTH_OK);
+  EXPECT_EQ(overall({PartHealth::kFailed, "topics: wrong"}, {PartHealth::kDegraded, "slow"}).reason(), "topics: wrong");
+  EXPECT_EQ(overall({}, {PartHealth::kDegraded, "slow"}).reason(), "slow");
 }
 
 // B155
@@ -335,7 +353,7 @@ TEST_F(SessionsTest, GapsAreListedNewestFirstInPages) {
                            .partition = i,
                            .stored_next = i == 3 ? 500 : 5,
                            .log_start = 10,
-                           .log_end = 100,
+                           .log_end = i == 1 ? store::kAnotherLog : 100,
                            .found = absl::FromUnixSeconds(i)});
   }
   pb::ListGapsRequest request;
@@ -352,6 +370,7 @@ TEST_F(SessionsTest, GapsAreListedNewestFirstInPages) {
   const auto second = world_.Call(request);
   ASSERT_EQ(second->gaps_size(), 1);
   EXPECT_EQ(second->gaps(0).partition(), 1);
+  EXPECT_EQ(second->gaps(0).cause(), pb::GAP_CAUSE_CLUSTER_CHANGED);
   EXPECT_EQ(second->next_page_token(), "");
   request.set_page_token("7");
   EXPECT_THAT(world_.Call(request), FailsAtField("page_token"));

@@ -77,6 +77,7 @@ class FactIngestTest : public ::testing::Test {
       message.offset = base + static_cast<std::int64_t>(messages.size()) - 1;
       message.key = "cp_001";
       message.value = body;
+      message.broker_time = sample_.time;
     }
     return ingest().OnBatch({.topic = topic,
                              .partition = world_.ShardOf(session_.cp),
@@ -153,6 +154,19 @@ TEST_F(FactIngestTest, TheLagIsTheAgeOfTheLastFactAndZeroWhenCaughtUp) {
   EV_ASSERT_OK(Give(MakeFact(FactKind::kSample, session_, 2, 600'000), 1));
   EXPECT_EQ(ingest().lag(), absl::ZeroDuration());
   EXPECT_THAT(Metrics(), HasSubstr("ev_lag_seconds 0\n"));
+}
+
+TEST_F(FactIngestTest, TheLagGrowsWhileNothingIsTaken) {
+  Start();
+  world_.clock.Set(sample_.time + absl::Seconds(10));
+  ingest().Hold("topics are not as they must be");
+  EXPECT_FALSE(Give(sample_, 0).ok());
+  EXPECT_THAT(Metrics(), HasSubstr("ev_lag_seconds 10\n"));
+  world_.clock.Set(sample_.time + absl::Seconds(30));
+  EXPECT_THAT(Metrics(), HasSubstr("ev_lag_seconds 30\n"));
+  std::vector<absl::Duration> lags(kShards, absl::ZeroDuration());
+  lags.at(static_cast<std::size_t>(world_.ShardOf(session_.cp))) = absl::Seconds(30);
+  EXPECT_EQ(ingest().lags(), lags);
 }
 
 // B60
