@@ -42,6 +42,8 @@ const char* TypeOf(const google::protobuf::MethodDescriptor& method) {
 
 struct MethodMetrics {
   metrics::Counter started;
+  metrics::Counter received;
+  metrics::Counter sent;
   std::array<metrics::Counter, kCodes.size()> handled;
   metrics::Histogram seconds;
 };
@@ -49,6 +51,9 @@ struct MethodMetrics {
 MethodMetrics MakeMetrics(metrics::Registry& registry, const metrics::Labels& labels) {
   MethodMetrics out;
   out.started = registry.AddCounter("grpc_server_started_total", "Calls that the server has begun.", labels);
+  out.received =
+      registry.AddCounter("grpc_server_msg_received_total", "Messages that the server has received.", labels);
+  out.sent = registry.AddCounter("grpc_server_msg_sent_total", "Messages that the server has sent.", labels);
   out.seconds = registry.AddHistogram("grpc_server_handling_seconds", "How long the server took for a call.",
                                       metrics::LatencyBuckets(), labels);
   for (std::size_t i = 0; i < kCodes.size(); ++i) {
@@ -117,6 +122,12 @@ class CallInterceptor final : public grpc::experimental::Interceptor {
 
   void Intercept(grpc::experimental::InterceptorBatchMethods* methods) override {
     if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::POST_RECV_INITIAL_METADATA)) Begin();
+    // Without a message: the client has said its last.
+    if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::POST_RECV_MESSAGE) &&
+        methods->GetRecvMessage() != nullptr) {
+      metrics_.received.Increment();
+    }
+    if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::PRE_SEND_MESSAGE)) metrics_.sent.Increment();
     if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::PRE_SEND_STATUS)) {
       Record(methods->GetSendStatus().error_code());
     }

@@ -14,9 +14,9 @@ class ServerInterceptorFactoryInterface;
 
 namespace ev::rpc {
 
-// What a server notes about each call: the metrics grpc_server_started_total, grpc_server_handled_total (by code) and
-// grpc_server_handling_seconds, named and labelled as go-grpc-prometheus does, and a debug record with its trace. A
-// call that the server never answered counts as Canceled.
+// What a server notes about each call: the metrics grpc_server_started_total, grpc_server_handled_total (by code),
+// grpc_server_msg_received_total, grpc_server_msg_sent_total and grpc_server_handling_seconds, named and labelled as
+// go-grpc-prometheus does, and a debug record with its trace. A call that the server never answered counts as Canceled.
 //
 // Unary calls without a deadline end with DEADLINE_EXCEEDED after `default_deadline`.
 class CallObserver {

@@ -298,6 +298,8 @@ TEST_F(ServerTest, EverySeriesIsThereAtZeroAndCallsAreCountedByTheirCode) {
       "central.v1.TicketService\",grpc_type=\"unary\"}";
   EXPECT_THAT(registry_.RenderText(),
               AllOf(count("grpc_server_started_total" + ticket + " 0\n"), count(handled + " 0\n"),
+                    count("grpc_server_msg_received_total" + ticket + " 0\n"),
+                    count("grpc_server_msg_sent_total" + ticket + " 0\n"),
                     count("grpc_server_handling_seconds_count" + ticket + " 0\n"), count("grpc_type=\"bidi_stream\""),
                     count("grpc_service=\"grpc.health.v1.Health\""),
                     count("grpc_service=\"grpc.reflection.v1alpha.ServerReflection\"")));
@@ -305,7 +307,9 @@ TEST_F(ServerTest, EverySeriesIsThereAtZeroAndCallsAreCountedByTheirCode) {
   EXPECT_TRUE(Eventually(kLimit, [&] {  // Counted when the answer is sent: the caller may be faster.
     return absl::StrContains(registry_.RenderText(), handled + " 1\n");
   }));
-  EXPECT_THAT(registry_.RenderText(), count("grpc_server_started_total" + ticket + " 1\n"));
+  EXPECT_THAT(registry_.RenderText(), AllOf(count("grpc_server_started_total" + ticket + " 1\n"),
+                                            count("grpc_server_msg_received_total" + ticket + " 1\n"),
+                                            count("grpc_server_msg_sent_total" + ticket + " 0\n")));
 }
 
 TEST_F(ServerTest, ABidirectionalStreamCarriesBothWaysAndEndsWhenTheClientHasSaidAll) {
@@ -333,6 +337,10 @@ TEST_F(ServerTest, ABidirectionalStreamCarriesBothWaysAndEndsWhenTheClientHasSai
   ASSERT_EQ(answers.size(), 20u);
   EXPECT_EQ(answers[19], "19");
   EXPECT_TRUE(links_.closed.WaitForNotificationWithTimeout(kLimit));
+  const std::string connect =
+      "{grpc_method=\"Link\",grpc_service=\"evcharging.central.v1.LinkService\",grpc_type=\"bidi_stream\"} ";
+  EXPECT_THAT(registry_.RenderText(), AllOf(HasSubstr("grpc_server_msg_received_total" + connect + "20\n"),
+                                            HasSubstr("grpc_server_msg_sent_total" + connect + "20\n")));
 }
 
 TEST_F(ServerTest, TheServerEndsAStreamWithItsReason) {
