@@ -1,5 +1,5 @@
-#ifndef EV_CENTRAL_ADAPTERS_CODEC_H_
-#define EV_CENTRAL_ADAPTERS_CODEC_H_
+#ifndef EV_SERVICES_CENTRAL_ADAPTERS_CODEC_H_
+#define EV_SERVICES_CENTRAL_ADAPTERS_CODEC_H_
 
 // Between Central's core and the messages of its gRPC surface. What is shared with Engine and Monitor goes out by
 // wire/common_codec.h; what comes in is checked here more closely, because it comes from outside.
@@ -61,4 +61,4 @@ absl::StatusOr<PointRequest> FromProto(const evcharging::common::v1::SessionRequ
 
 }  // namespace ev::central
 
-#endif  // EV_CENTRAL_ADAPTERS_CODEC_H_
+#endif  // EV_SERVICES_CENTRAL_ADAPTERS_CODEC_H_

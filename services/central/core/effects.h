@@ -1,5 +1,5 @@
-#ifndef EV_CENTRAL_CORE_EFFECTS_H_
-#define EV_CENTRAL_CORE_EFFECTS_H_
+#ifndef EV_SERVICES_CENTRAL_CORE_EFFECTS_H_
+#define EV_SERVICES_CENTRAL_CORE_EFFECTS_H_
 
 // What the core asks for. Effects leave the process only after the rows that caused them are durable.
 
@@ -166,4 +166,4 @@ using OutboxItem = std::variant<StatusUpdate, DenialUpdate, DeadLetter, Alert>;
 
 }  // namespace ev::central
 
-#endif  // EV_CENTRAL_CORE_EFFECTS_H_
+#endif  // EV_SERVICES_CENTRAL_CORE_EFFECTS_H_

@@ -1,5 +1,5 @@
-#ifndef EV_CENTRAL_CORE_SHARD_H_
-#define EV_CENTRAL_CORE_SHARD_H_
+#ifndef EV_SERVICES_CENTRAL_CORE_SHARD_H_
+#define EV_SERVICES_CENTRAL_CORE_SHARD_H_
 
 #include <cstdint>
 #include <deque>
@@ -397,4 +397,4 @@ class Shard {
 
 }  // namespace ev::central
 
-#endif  // EV_CENTRAL_CORE_SHARD_H_
+#endif  // EV_SERVICES_CENTRAL_CORE_SHARD_H_

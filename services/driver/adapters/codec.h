@@ -1,5 +1,5 @@
-#ifndef EV_DRIVER_ADAPTERS_CODEC_H_
-#define EV_DRIVER_ADAPTERS_CODEC_H_
+#ifndef EV_SERVICES_DRIVER_ADAPTERS_CODEC_H_
+#define EV_SERVICES_DRIVER_ADAPTERS_CODEC_H_
 
 #include <optional>
 
@@ -34,4 +34,4 @@ evcharging::driver::v1::DriverEvent ToProto(const Told& told);
 
 }  // namespace ev::driver
 
-#endif  // EV_DRIVER_ADAPTERS_CODEC_H_
+#endif  // EV_SERVICES_DRIVER_ADAPTERS_CODEC_H_

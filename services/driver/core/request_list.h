@@ -1,5 +1,5 @@
-#ifndef EV_DRIVER_CORE_REQUEST_LIST_H_
-#define EV_DRIVER_CORE_REQUEST_LIST_H_
+#ifndef EV_SERVICES_DRIVER_CORE_REQUEST_LIST_H_
+#define EV_SERVICES_DRIVER_CORE_REQUEST_LIST_H_
 
 #include <optional>
 #include <vector>
@@ -50,4 +50,4 @@ class RequestList {
 
 }  // namespace ev::driver
 
-#endif  // EV_DRIVER_CORE_REQUEST_LIST_H_
+#endif  // EV_SERVICES_DRIVER_CORE_REQUEST_LIST_H_
