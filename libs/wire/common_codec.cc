@@ -154,6 +154,26 @@ absl::StatusOr<Grant> FromProto(const pb::Grant& grant) {
                .signature = grant.signature()};
 }
 
+pb::Ticket ToProto(const Ticket& ticket) {
+  pb::Ticket out;
+  out.set_ticket_id(ticket.id);
+  out.set_session_id(ticket.session.value());
+  out.set_kind(static_cast<pb::TicketKind>(ticket.kind));  // The domain's numbers are the wire's.
+  out.set_driver_id(ticket.driver.value());
+  out.set_charging_point_id(ticket.cp.value());
+  out.set_energy_mwh(ticket.energy_mwh);
+  out.set_amount_micros(ticket.amount_micros);
+  *out.mutable_price() = ToProto(ticket.price);
+  if (ticket.start != absl::InfinitePast()) *out.mutable_start_time() = ToProto(ticket.start);
+  if (ticket.end != absl::InfinitePast()) *out.mutable_end_time() = ToProto(ticket.end);
+  if (ticket.issued != absl::InfinitePast()) *out.mutable_create_time() = ToProto(ticket.issued);
+  out.set_end_reason(static_cast<pb::EndReason>(ticket.end_reason));
+  out.set_estimated(ticket.estimated);
+  out.set_recovered(ticket.recovered);
+  out.set_adjusts_ticket_id(ticket.adjusts_ticket);
+  return out;
+}
+
 pb::Denial ToDenial(DenialReason reason, const std::string& text) {
   pb::Denial out;
   out.set_reason(static_cast<pb::DenialReason>(reason));

@@ -49,13 +49,11 @@ struct Texts {
 
  private:
   static std::string OpenSessions() {
-    std::vector<int> states;
-    for (int state = 1; state <= kSessionStates; ++state) {
-      if (IsOpen(static_cast<SessionState>(state))) states.push_back(state);
-    }
-    return SelectSql<Session>(
-        "session", {"shard"},
-        absl::StrCat("WHERE state IN (", absl::StrJoin(states, ", "), ") ORDER BY requested_ns, id"));
+    const std::string states = absl::StrJoin(ev::OpenStates(), ", ", [](std::string* out, SessionState state) {
+      absl::StrAppend(out, static_cast<int>(state));
+    });
+    return SelectSql<Session>("session", {"shard"},
+                              absl::StrCat("WHERE state IN (", states, ") ORDER BY requested_ns, id"));
   }
 };
 

@@ -111,18 +111,6 @@ void Put(const Settlement& from, pb::LinkDown* to) {
   *to->mutable_settlement() = wire::ToProto(from);
 }
 
-absl::StatusCode CodeOf(DenialReason reason) {
-  switch (reason) {
-    case DenialReason::kPointUnknown:
-      return absl::StatusCode::kNotFound;
-    case DenialReason::kJournalFull:
-    case DenialReason::kOverloaded:
-      return absl::StatusCode::kResourceExhausted;
-    default:
-      return absl::StatusCode::kFailedPrecondition;
-  }
-}
-
 // --- from a Monitor ---
 
 absl::Status CheckRange(absl::string_view field, std::int64_t value, std::int64_t low, std::int64_t high) {
@@ -281,26 +269,6 @@ pb::ChargingPoint ToProto(const PointView& view) {
   return point;
 }
 
-common::Ticket ToProto(const Ticket& from) {
-  common::Ticket ticket;
-  ticket.set_ticket_id(from.id);
-  ticket.set_session_id(from.session.value());
-  ticket.set_kind(Cast<common::TicketKind>(from.kind));
-  ticket.set_driver_id(from.driver.value());
-  ticket.set_charging_point_id(from.cp.value());
-  ticket.set_energy_mwh(from.energy_mwh);
-  ticket.set_amount_micros(from.amount_micros);
-  *ticket.mutable_price() = wire::ToProto(from.price);
-  if (IsFinite(from.start)) *ticket.mutable_start_time() = wire::ToProto(from.start);
-  if (IsFinite(from.end)) *ticket.mutable_end_time() = wire::ToProto(from.end);
-  *ticket.mutable_create_time() = wire::ToProto(from.issued);
-  ticket.set_end_reason(Cast<common::EndReason>(from.end_reason));
-  ticket.set_estimated(from.estimated);
-  ticket.set_recovered(from.recovered);
-  ticket.set_adjusts_ticket_id(from.adjusts_ticket);
-  return ticket;
-}
-
 pb::Session ToProto(const Session& from) {
   pb::Session session;
   session.set_session_id(from.id.value());
@@ -327,16 +295,6 @@ pb::Session ToProto(const Session& from) {
   return session;
 }
 
-absl::string_view NoticeFor(const Session& session, PointState point) {
-  if (session.state == SessionState::kAwaitingFinal) {
-    return "the charge has ended; the final figures have not arrived yet";
-  }
-  if (!HoldsPoint(session.state)) return "";
-  if (point == PointState::kDisconnected) return "the charging point is disconnected";
-  if (point == PointState::kFaulted) return "the charging point is faulted";
-  return "";
-}
-
 pb::LinkDown ToProto(const LinkBody& body) {
   pb::LinkDown down;
   std::visit([&](const auto& value) { Put(value, &down); }, body);
@@ -350,8 +308,7 @@ absl::Status ToStatus(const Failure& failure) {
   if (!failure.field.empty()) {
     detail.fields.push_back({.field = failure.field, .description = std::string(failure.status.message())});
   }
-  const absl::StatusCode code = failure.denial == DenialReason::kNone ? failure.status.code() : CodeOf(failure.denial);
-  return WithDetail(absl::Status(code, failure.status.message()), detail);
+  return WithDetail(failure.status, detail);
 }
 
 // --- from a Monitor --------------------------------------------------------------------------------------------------

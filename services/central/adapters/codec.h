@@ -22,17 +22,13 @@ namespace ev::central {
 // --- to the wire -----------------------------------------------------------------------------------------------------
 
 evcharging::central::v1::ChargingPoint ToProto(const PointView& view);
-evcharging::common::v1::Ticket ToProto(const Ticket& ticket);
 // Without ticket, adjustment and notice.
 evcharging::central::v1::Session ToProto(const Session& session);
-
-// What the driver should know beside the state; often empty.
-absl::string_view NoticeFor(const Session& session, PointState point);
 
 // The message that carries `body` down a link.
 evcharging::central::v1::LinkDown ToProto(const LinkBody& body);
 
-// Why a call was not done, with ErrorInfo. A denial's code is the one of SessionService's contract.
+// Why a call was not done, with ErrorInfo.
 absl::Status ToStatus(const Failure& failure);
 
 // --- from a Monitor --------------------------------------------------------------------------------------------------

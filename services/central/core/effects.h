@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "domain/charging_point.h"
 #include "domain/link.h"
@@ -118,6 +119,10 @@ struct DeadLettered {
 using Effect = std::variant<Reply, LinkAccepted, LinkRefused, LinkMessage, SessionChanged, PointChanged, RequestDenied,
                             DeadLettered>;
 using Effects = std::vector<Effect>;
+
+// What the driver should know of the charging point while the session waits for something from it, beside the session's
+// state; often empty.
+absl::string_view NoticeFor(SessionState session, PointState point);
 
 // What must reach Kafka. Turned into outbox rows by the codec, in the transaction of the state that caused it.
 struct StatusUpdate {

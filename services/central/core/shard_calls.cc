@@ -12,9 +12,7 @@ namespace {
 constexpr std::size_t kMaxWaiting = 16;  // Repeats of one request that wait for the same answer.
 
 Failure Denied(DenialReason reason, absl::string_view text, const SessionId& session = SessionId()) {
-  return Failure{
-      reason == DenialReason::kPointUnknown ? absl::NotFoundError(text) : absl::FailedPreconditionError(text),
-      std::string(Name(reason)), reason, session};
+  return Failure{absl::Status(CodeOf(reason), text), std::string(Name(reason)), reason, session};
 }
 
 Failure UnknownPoint(const CpId& cp) {
@@ -33,11 +31,6 @@ CallResult StartResult(const Session& session) {
 }  // namespace
 
 // --- requests --------------------------------------------------------------------------------------------------------
-
-Failure ReusedRequestId() {
-  return Failure{absl::InvalidArgumentError("request_id was used before with other parameters"), "REQUEST_ID_REUSED",
-                 DenialReason::kNone, SessionId(), "request_id"};
-}
 
 RequestUse Shard::UseOf(const std::string& key, const std::string& fingerprint) const {
   const auto it = requests_.find(key);

@@ -23,7 +23,6 @@ evcharging::central::v1::Session ToProto(const Charge& charge);
 absl::StatusOr<std::optional<Charge>> FromProto(const evcharging::events::v1::StatusUpdate& proto);
 
 Ticket FromProto(const evcharging::common::v1::Ticket& proto);
-evcharging::common::v1::Ticket ToProto(const Ticket& ticket);
 
 evcharging::common::v1::Denial ToProto(const Denial& denial);
 

@@ -95,23 +95,12 @@ TEST(CodecTest, TheMonitorsJudgementOverridesTheEnginesReport) {
   EXPECT_FALSE(FromProto(beat)->report.has_value()) << "an old report is never repeated";
 }
 
-TEST(CodecTest, ADenialHasTheCodeOfTheContract) {
-  const std::pair<DenialReason, absl::StatusCode> kCodes[] = {
-      {DenialReason::kPointUnknown, absl::StatusCode::kNotFound},
-      {DenialReason::kJournalFull, absl::StatusCode::kResourceExhausted},
-      {DenialReason::kOverloaded, absl::StatusCode::kResourceExhausted},
-      {DenialReason::kPointBusy, absl::StatusCode::kFailedPrecondition},
-      {DenialReason::kCancelled, absl::StatusCode::kFailedPrecondition},
-  };
-  for (const auto& [reason, code] : kCodes) {
-    const absl::Status status = ToStatus(Failure{.status = absl::FailedPreconditionError("text"),
-                                                 .reason = std::string(Name(reason)),
-                                                 .denial = reason,
-                                                 .session = SessionId("s")});
-    EXPECT_EQ(status.code(), code);
-    EXPECT_EQ(DetailOf(status).reason, Name(reason));
-    EXPECT_EQ(DetailOf(status).metadata.at("session_id"), "s");
-  }
+TEST(CodecTest, AFailureSaysItsReasonAndItsSession) {
+  const absl::Status status =
+      ToStatus(Failure{.status = absl::NotFoundError("text"), .reason = "POINT_UNKNOWN", .session = SessionId("s")});
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kNotFound, "text"));
+  EXPECT_EQ(DetailOf(status).reason, "POINT_UNKNOWN");
+  EXPECT_EQ(DetailOf(status).metadata.at("session_id"), "s");
 }
 
 TEST(CodecTest, ACauseOfTheNetworkIsTellableFromThePointsOwn) {
