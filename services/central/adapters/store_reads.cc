@@ -18,13 +18,6 @@ absl::StatusOr<evcharging::central::v1::Session> WithTickets(store::Store& store
     return ticket.status();
   }
   *proto.mutable_ticket() = wire::ToProto(*ticket);
-  if (!ticket->estimated) return proto;  // Only an estimate is ever adjusted.
-  const auto adjustment = store.FindTicket(absl::StrCat(session.id.value(), "-a"));
-  if (adjustment.ok()) {
-    *proto.mutable_adjustment() = wire::ToProto(*adjustment);
-  } else if (!absl::IsNotFound(adjustment.status())) {
-    return adjustment.status();
-  }
   return proto;
 }
 

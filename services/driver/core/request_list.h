@@ -31,7 +31,6 @@ class RequestList {
   // No more requests. A charge at hand goes on; the list is done with its conclusion.
   void Cancel();
 
-  bool is_busy() const { return busy_; }
   bool is_done() const { return !busy_ && (cancelled_ || begun_ == static_cast<int>(plan_.cps.size())); }
   // Some charging points were left out.
   bool was_cut() const { return cancelled_ && begun_ < static_cast<int>(plan_.cps.size()); }
