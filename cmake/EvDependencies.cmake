@@ -15,12 +15,15 @@ pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib)
 if(BUILD_TESTING OR NOT DEFINED BUILD_TESTING)
   find_package(GTest CONFIG REQUIRED)
   find_package(benchmark CONFIG REQUIRED)
+  find_package(Python3 REQUIRED COMPONENTS Interpreter)  # The checks and the end-to-end tests.
 endif()
 
 find_program(EV_CCACHE ccache)
 if(EV_CCACHE)
-  set(CMAKE_CXX_COMPILER_LAUNCHER "${EV_CCACHE}")
-  set(CMAKE_C_COMPILER_LAUNCHER "${EV_CCACHE}")
+  # Whatever starts the build: what another clone compiled, or this one in another folder, is not compiled again.
+  set(launcher "${CMAKE_COMMAND}" -E env "CCACHE_BASEDIR=${PROJECT_SOURCE_DIR}" CCACHE_NOHASHDIR=1 "${EV_CCACHE}")
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${launcher}")
+  set(CMAKE_C_COMPILER_LAUNCHER "${launcher}")
 endif()
 
 # A fast linker, when there is one: every test program links the whole of gRPC.

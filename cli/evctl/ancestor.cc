@@ -1,12 +1,11 @@
 #include "cli/evctl/ancestor.h"
 
-#include <google/protobuf/util/time_util.h>
-
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
 
 #include "absl/strings/escaping.h"
+#include "absl/time/time.h"
 #include "evcharging/events/v1/alerts.pb.h"
 #include "evcharging/events/v1/facts.pb.h"
 #include "evcharging/events/v1/status.pb.h"
@@ -40,7 +39,9 @@ void AddFigures(const Message& message, nlohmann::ordered_json& json) {
 
 template <typename Message>
 void AddTimestamp(const Message& message, nlohmann::ordered_json& json) {
-  json["timestamp"] = google::protobuf::util::TimeUtil::ToString(message.event_time());
+  const absl::Time time =
+      absl::FromUnixSeconds(message.event_time().seconds()) + absl::Nanoseconds(message.event_time().nanos());
+  json["timestamp"] = absl::FormatTime("%E4Y-%m-%dT%H:%M:%E9SZ", time, absl::UTCTimeZone());
 }
 
 const char* TypeOf(const events::Fact& fact) {

@@ -1,5 +1,5 @@
-#ifndef EV_EVCTL_ANCESTOR_H_
-#define EV_EVCTL_ANCESTOR_H_
+#ifndef EV_CLI_EVCTL_ANCESTOR_H_
+#define EV_CLI_EVCTL_ANCESTOR_H_
 
 #include <nlohmann/json_fwd.hpp>
 
@@ -26,4 +26,4 @@ nlohmann::ordered_json AncestorJson(const evcharging::events::v1::Alert& alert);
 
 }  // namespace ev::evctl
 
-#endif  // EV_EVCTL_ANCESTOR_H_
+#endif  // EV_CLI_EVCTL_ANCESTOR_H_

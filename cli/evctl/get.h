@@ -1,5 +1,5 @@
-#ifndef EV_EVCTL_GET_H_
-#define EV_EVCTL_GET_H_
+#ifndef EV_CLI_EVCTL_GET_H_
+#define EV_CLI_EVCTL_GET_H_
 
 #include <iosfwd>
 #include <string>
@@ -20,4 +20,4 @@ absl::Status Get(const GetOptions& options, std::ostream& out);
 
 }  // namespace ev::evctl
 
-#endif  // EV_EVCTL_GET_H_
+#endif  // EV_CLI_EVCTL_GET_H_

@@ -1,5 +1,5 @@
-#ifndef EV_EVCTL_TAIL_H_
-#define EV_EVCTL_TAIL_H_
+#ifndef EV_CLI_EVCTL_TAIL_H_
+#define EV_CLI_EVCTL_TAIL_H_
 
 #include <iosfwd>
 #include <string>
@@ -31,4 +31,4 @@ absl::Status Tail(const TailOptions& options, std::ostream& out);
 
 }  // namespace ev::evctl
 
-#endif  // EV_EVCTL_TAIL_H_
+#endif  // EV_CLI_EVCTL_TAIL_H_

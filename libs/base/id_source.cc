@@ -4,17 +4,10 @@
 #include <random>
 
 #include "absl/strings/escaping.h"
+#include "base/split_mix.h"
 
 namespace ev {
 namespace {
-
-// splitmix64 (Steele, Lea, Flood 2014): spreads one seed over the whole state.
-std::uint64_t SplitMix(std::uint64_t& x) {
-  std::uint64_t z = (x += 0x9e3779b97f4a7c15ULL);
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-  return z ^ (z >> 31);
-}
 
 void PutBigEndian(std::uint64_t value, std::uint8_t* out) {
   for (int i = 7; i >= 0; --i) {

@@ -6,17 +6,10 @@
 #include <cstring>
 
 #include "absl/numeric/int128.h"
+#include "base/split_mix.h"
 
 namespace ev::dedup {
 namespace {
-
-// splitmix64 (Steele, Lea, Flood 2014).
-std::uint64_t SplitMix(std::uint64_t& x) {
-  std::uint64_t z = (x += 0x9e3779b97f4a7c15ULL);
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-  return z ^ (z >> 31);
-}
 
 // Both halves of the 128-bit product folded together: every bit of the input reaches every bit of the result.
 std::uint64_t MultiplyFold(std::uint64_t a, std::uint64_t b) {

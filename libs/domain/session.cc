@@ -1,6 +1,5 @@
 #include "domain/session.h"
 
-#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 
 namespace ev {
@@ -49,6 +48,14 @@ bool HoldsPoint(SessionState state) {
 
 bool IsOpen(SessionState state) {
   return HoldsPoint(state) || state == kAwaitingFinal;
+}
+
+std::vector<SessionState> OpenStates() {
+  std::vector<SessionState> states;
+  for (int i = 1; i <= kSessionStates; ++i) {
+    if (const auto state = static_cast<SessionState>(i); IsOpen(state)) states.push_back(state);
+  }
+  return states;
 }
 
 absl::string_view Name(SessionState state) {
@@ -139,6 +146,20 @@ absl::string_view Name(DenialReason reason) {
       return "OVERLOADED";
   }
   return "UNKNOWN";
+}
+
+absl::StatusCode CodeOf(DenialReason reason) {
+  switch (reason) {
+    case DenialReason::kPointUnknown:
+      return absl::StatusCode::kNotFound;
+    case DenialReason::kJournalFull:
+    case DenialReason::kOverloaded:
+      return absl::StatusCode::kResourceExhausted;
+    case DenialReason::kCentralUnreachable:
+      return absl::StatusCode::kUnavailable;
+    default:
+      return absl::StatusCode::kFailedPrecondition;
+  }
 }
 
 absl::Status CheckTarget(const Target& target) {

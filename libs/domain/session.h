@@ -5,7 +5,9 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
+#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "domain/ids.h"
@@ -65,6 +67,9 @@ enum class DenialReason {
 absl::string_view Name(SessionState state);
 absl::string_view Name(EndReason reason);
 absl::string_view Name(DenialReason reason);
+
+// The code of the error that tells a caller of this denial, by what the caller should do.
+absl::StatusCode CodeOf(DenialReason reason);
 
 // Where a charge ends by itself. Never exceeded.
 struct EnergyTarget {
@@ -145,6 +150,8 @@ bool CanMove(SessionState from, SessionState to);
 bool HoldsPoint(SessionState state);
 // Waits for a fact or an answer; such sessions are kept in memory.
 bool IsOpen(SessionState state);
+// Those that IsOpen() is true of, in the order of their numbers.
+std::vector<SessionState> OpenStates();
 
 enum class TicketKind { kFinal = 1, kAdjustment = 2 };
 

@@ -13,6 +13,9 @@ enum class LogLevel { kDebug, kInfo, kWarning, kError };
 // not call back into the library. Empty: nothing is logged.
 using LogSink = std::function<void(LogLevel, absl::string_view)>;
 
+// The sink of programs: their own log (log/log.h).
+void ToLog(LogLevel level, absl::string_view line);
+
 }  // namespace ev::kafka
 
 #endif  // EV_KAFKA_LOG_SINK_H_

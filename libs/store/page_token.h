@@ -11,6 +11,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "base/fnv1a.h"
 #include "store/store.h"
 #include "store/stored_time.h"
 
@@ -44,13 +45,8 @@ inline std::string PageScope(absl::string_view store_id, const TicketFilter& fil
 
 namespace page_token_internal {
 
-// FNV-1a: the same on every machine and in every start, unlike absl::Hash.
 inline std::uint64_t Checksum(absl::string_view scope, absl::string_view body) {
-  std::uint64_t hash = 0xcbf29ce484222325u;
-  for (const absl::string_view part : {scope, absl::string_view("\n", 1), body}) {
-    for (const char c : part) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
-  }
-  return hash;
+  return Fnv1a(body, Fnv1a("\n", Fnv1a(scope)));
 }
 
 inline std::string Hex64(std::uint64_t value) {

@@ -8,9 +8,31 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/error_detail.h"
+#include "domain/charging_point.h"
 
 namespace ev::wire {
 namespace {
+
+// The domain's numbers are the wire's: an enum is cast on its way out, and checked on its way in.
+static_assert(static_cast<int>(PointState::kAvailable) == pb::CHARGING_POINT_STATE_AVAILABLE);
+static_assert(static_cast<int>(PointState::kDisconnected) == pb::CHARGING_POINT_STATE_DISCONNECTED);
+static_assert(kPointStates == pb::ChargingPointState_MAX);
+static_assert(static_cast<int>(SessionState::kRequested) == pb::SESSION_STATE_REQUESTED);
+static_assert(static_cast<int>(SessionState::kAwaitingFinal) == pb::SESSION_STATE_AWAITING_FINAL);
+static_assert(static_cast<int>(SessionState::kExpired) == pb::SESSION_STATE_EXPIRED);
+static_assert(kSessionStates == pb::SessionState_MAX);
+static_assert(static_cast<int>(EndReason::kUnplugged) == pb::END_REASON_UNPLUGGED);
+static_assert(static_cast<int>(EndReason::kOperatorStop) == pb::END_REASON_OPERATOR_STOP);
+static_assert(static_cast<int>(EndReason::kJournalFull) == pb::END_REASON_JOURNAL_FULL);
+static_assert(static_cast<int>(DenialReason::kPointUnknown) == pb::DENIAL_REASON_POINT_UNKNOWN);
+static_assert(static_cast<int>(DenialReason::kMonitorMissing) == pb::DENIAL_REASON_MONITOR_MISSING);
+static_assert(static_cast<int>(DenialReason::kOverloaded) == pb::DENIAL_REASON_OVERLOADED);
+static_assert(static_cast<int>(EngineHealth::kUnknown) == pb::ENGINE_HEALTH_UNKNOWN);
+static_assert(static_cast<int>(EngineHealth::kSilent) == pb::ENGINE_HEALTH_SILENT);
+static_assert(static_cast<int>(Cause::kOperator) == pb::OUT_OF_SERVICE_CAUSE_OPERATOR);
+static_assert(static_cast<int>(Cause::kCredentials) == pb::OUT_OF_SERVICE_CAUSE_CREDENTIALS);
+static_assert(static_cast<int>(Phase::kCharging) == pb::OCCUPANCY_PHASE_CHARGING);
+static_assert(static_cast<int>(TicketKind::kAdjustment) == pb::TICKET_KIND_ADJUSTMENT);
 
 constexpr std::int64_t kNanos = 1'000'000'000;
 constexpr std::int64_t kMinTimestamp = -62'135'596'800;  // 0001-01-01T00:00:00Z, as protobuf has it.
@@ -152,6 +174,26 @@ absl::StatusOr<Grant> FromProto(const pb::Grant& grant) {
                .authorised = *authorised,
                .key_id = grant.key_id(),
                .signature = grant.signature()};
+}
+
+pb::Ticket ToProto(const Ticket& ticket) {
+  pb::Ticket out;
+  out.set_ticket_id(ticket.id);
+  out.set_session_id(ticket.session.value());
+  out.set_kind(static_cast<pb::TicketKind>(ticket.kind));  // The domain's numbers are the wire's.
+  out.set_driver_id(ticket.driver.value());
+  out.set_charging_point_id(ticket.cp.value());
+  out.set_energy_mwh(ticket.energy_mwh);
+  out.set_amount_micros(ticket.amount_micros);
+  *out.mutable_price() = ToProto(ticket.price);
+  if (ticket.start != absl::InfinitePast()) *out.mutable_start_time() = ToProto(ticket.start);
+  if (ticket.end != absl::InfinitePast()) *out.mutable_end_time() = ToProto(ticket.end);
+  if (ticket.issued != absl::InfinitePast()) *out.mutable_create_time() = ToProto(ticket.issued);
+  out.set_end_reason(static_cast<pb::EndReason>(ticket.end_reason));
+  out.set_estimated(ticket.estimated);
+  out.set_recovered(ticket.recovered);
+  out.set_adjusts_ticket_id(ticket.adjusts_ticket);
+  return out;
 }
 
 pb::Denial ToDenial(DenialReason reason, const std::string& text) {

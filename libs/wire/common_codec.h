@@ -13,6 +13,7 @@
 #include "evcharging/common/v1/engine_report.pb.h"
 #include "evcharging/common/v1/grant.pb.h"
 #include "evcharging/common/v1/link.pb.h"
+#include "evcharging/common/v1/ticket.pb.h"
 
 // The shared messages as domain values and back. Decoding checks what would be nonsense in the domain (ids, ranges,
 // unknown enum values): InvalidArgument names the field.
@@ -34,6 +35,9 @@ absl::StatusOr<Target> FromProto(const pb::Target& target);
 
 pb::Grant ToProto(const Grant& grant);
 absl::StatusOr<Grant> FromProto(const pb::Grant& grant);
+
+// A time that did not happen is absent.
+pb::Ticket ToProto(const Ticket& ticket);
 
 pb::Denial ToDenial(DenialReason reason, const std::string& text);
 DenialReason FromProto(pb::DenialReason reason);

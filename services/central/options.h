@@ -1,5 +1,5 @@
-#ifndef EV_CENTRAL_OPTIONS_H_
-#define EV_CENTRAL_OPTIONS_H_
+#ifndef EV_SERVICES_CENTRAL_OPTIONS_H_
+#define EV_SERVICES_CENTRAL_OPTIONS_H_
 
 #include <optional>
 #include <string>
@@ -26,4 +26,4 @@ std::optional<int> ParseOptions(int argc, const char* const* argv, Options& opti
 
 }  // namespace ev::central
 
-#endif  // EV_CENTRAL_OPTIONS_H_
+#endif  // EV_SERVICES_CENTRAL_OPTIONS_H_

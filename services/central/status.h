@@ -1,5 +1,5 @@
-#ifndef EV_CENTRAL_STATUS_H_
-#define EV_CENTRAL_STATUS_H_
+#ifndef EV_SERVICES_CENTRAL_STATUS_H_
+#define EV_SERVICES_CENTRAL_STATUS_H_
 
 #include <functional>
 
@@ -29,4 +29,4 @@ class CentralStatus final : public ServerStatus {
 
 }  // namespace ev::central
 
-#endif  // EV_CENTRAL_STATUS_H_
+#endif  // EV_SERVICES_CENTRAL_STATUS_H_

@@ -1,5 +1,5 @@
-#ifndef EV_DRIVER_OPTIONS_H_
-#define EV_DRIVER_OPTIONS_H_
+#ifndef EV_SERVICES_DRIVER_OPTIONS_H_
+#define EV_SERVICES_DRIVER_OPTIONS_H_
 
 #include <optional>
 #include <string>
@@ -31,4 +31,4 @@ std::optional<int> ParseOptions(int argc, const char* const* argv, Options& opti
 
 }  // namespace ev::driver
 
-#endif  // EV_DRIVER_OPTIONS_H_
+#endif  // EV_SERVICES_DRIVER_OPTIONS_H_

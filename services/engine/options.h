@@ -1,5 +1,5 @@
-#ifndef EV_ENGINE_OPTIONS_H_
-#define EV_ENGINE_OPTIONS_H_
+#ifndef EV_SERVICES_ENGINE_OPTIONS_H_
+#define EV_SERVICES_ENGINE_OPTIONS_H_
 
 #include <cstdint>
 #include <optional>
@@ -27,4 +27,4 @@ std::optional<int> ParseOptions(int argc, const char* const* argv, Options& opti
 
 }  // namespace ev::engine
 
-#endif  // EV_ENGINE_OPTIONS_H_
+#endif  // EV_SERVICES_ENGINE_OPTIONS_H_

@@ -1,5 +1,5 @@
-#ifndef EV_MONITOR_OPTIONS_H_
-#define EV_MONITOR_OPTIONS_H_
+#ifndef EV_SERVICES_MONITOR_OPTIONS_H_
+#define EV_SERVICES_MONITOR_OPTIONS_H_
 
 #include <optional>
 
@@ -20,4 +20,4 @@ std::optional<int> ParseOptions(int argc, const char* const* argv, Options& opti
 
 }  // namespace ev::monitor
 
-#endif  // EV_MONITOR_OPTIONS_H_
+#endif  // EV_SERVICES_MONITOR_OPTIONS_H_

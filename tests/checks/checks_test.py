@@ -6,6 +6,7 @@ import pathlib
 import tempfile
 import unittest
 
+import header_guards
 import include_fences
 import integer_money
 import portable_text
@@ -74,6 +75,17 @@ class ChecksTest(unittest.TestCase):
                            ("services/a/core/a.h", "double Chance();"), ("libs/domain/a.cc", 'Say("price 0.35");'),
                            ("libs/metrics/a.h", "double energy_mwh;")):
             self.assertEqual(self.findings(integer_money.check, {path: line + "\n"}), [], line)
+
+    def test_a_header_guard_is_the_path_by_which_it_is_included(self):
+        for path, guard in (("libs/kafka/client.h", "EV_KAFKA_CLIENT_H_"),
+                            ("services/central/core/shard.h", "EV_SERVICES_CENTRAL_CORE_SHARD_H_"),
+                            ("tests/sim/world.h", "EV_TESTS_SIM_WORLD_H_")):
+            for other, is_right in ((guard, True), (guard.replace("EV_", "EV_X_"), False)):
+                header = f"#ifndef {other}\n#define {other}\n\n#endif  // {other}\n"
+                self.assertEqual(self.findings(header_guards.check, {path: header}) == [], is_right, other)
+        self.assertEqual(len(self.findings(header_guards.check, {"libs/a/b.h": "int b;\n"})), 1)
+        self.assertEqual(len(self.findings(
+            header_guards.check, {"libs/a/b.h": "#ifndef EV_A_B_H_\n#define EV_A_C_H_\n#endif\n"})), 1)
 
     def test_a_promise_needs_a_test_that_names_it(self):
         document = "**B1.** One.\n\n**B2.** Two, which is\nlong. *later*\n\n**B3.** Three.\n"

@@ -4,13 +4,14 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/fnv1a.h"
 #include "tests/sim/world.h"
 
 namespace ev::sim {
 namespace {
 
 void Mix(std::uint64_t& digest, absl::string_view text) {
-  for (char c : text) digest = (digest ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
+  digest = Fnv1a(text, digest);
 }
 void Mix(std::uint64_t& digest, std::int64_t number) {
   Mix(digest, absl::StrCat(number, "|"));

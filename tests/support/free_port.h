@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <random>
 #include <stdexcept>
+#include <string>
 
 namespace ev {
 
@@ -32,6 +33,10 @@ inline int FreePort() {
     if (is_free) return port;
   }
   throw std::runtime_error("no free port");
+}
+
+inline std::string Loopback(int port) {
+  return "127.0.0.1:" + std::to_string(port);
 }
 
 }  // namespace ev

@@ -14,8 +14,6 @@
 
 namespace ev::journal {
 
-inline constexpr std::int64_t kDefaultLogCapacity = 100'000;  // A day of samples; about 30 MB when full.
-
 // Keeps facts in memory, bounded: they end with the process. The twin of the durable log in tests, where the object
 // plays the disk and outlives the Engine's core.
 class MemoryFactLog final : public FactLog {

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/mutex.h"
+#include "kafka/log_sink.h"
 #include "log/log.h"
 
 namespace ev::central {
@@ -15,26 +16,13 @@ constexpr char kTopicsCondition[] = "topics";
 constexpr absl::Duration kAdminLimit = absl::Seconds(3);
 constexpr absl::Duration kPause = absl::Seconds(1);
 
-void LogKafka(kafka::LogLevel level, absl::string_view line) {
-  switch (level) {
-    case kafka::LogLevel::kDebug:
-      return log::Debug(line);
-    case kafka::LogLevel::kInfo:
-      return log::Info(line);
-    case kafka::LogLevel::kWarning:
-      return log::Warn(line);
-    case kafka::LogLevel::kError:
-      return log::Error(line);
-  }
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Backbone>> Backbone::Create(const Config& config, const OutboxCodec& codec,
                                                            ShardHost& host, const Clock& clock,
                                                            metrics::Registry& registry, metrics::Readiness& readiness) {
   std::unique_ptr<Backbone> backbone(new Backbone(config, host, readiness));
-  auto admin = kafka::Admin::Create(config.kafka, LogKafka);
+  auto admin = kafka::Admin::Create(config.kafka, kafka::ToLog);
   if (!admin.ok()) return admin.status();
   backbone->admin_ = *std::move(admin);
 
@@ -45,7 +33,7 @@ absl::StatusOr<std::unique_ptr<Backbone>> Backbone::Create(const Config& config,
   }
   // Before the producer, which may say that it is connected at once.
   readiness.SetDegraded(kCondition, absl::StrCat("connecting to ", config.kafka.brokers));
-  auto producer = kafka::Producer::Create(producer_config, LogKafka, [&readiness](const BackboneHealth& health) {
+  auto producer = kafka::Producer::Create(producer_config, kafka::ToLog, [&readiness](const BackboneHealth& health) {
     if (health.connected) {
       readiness.SetReady(kCondition);
     } else {
@@ -61,7 +49,7 @@ absl::StatusOr<std::unique_ptr<Backbone>> Backbone::Create(const Config& config,
   consumer_config.stall = config.stall;
   const metrics::Gauge stalled =
       registry.AddGauge("ev_kafka_consumer_stalled", "1 while reading does not go on although the log holds more.");
-  auto consumer = kafka::Consumer::Create(consumer_config, LogKafka, /*on_health=*/nullptr,
+  auto consumer = kafka::Consumer::Create(consumer_config, kafka::ToLog, /*on_health=*/nullptr,
                                           [stalled, self = backbone.get()](absl::string_view reason) {
                                             stalled.Set(reason.empty() ? 0 : 1);
                                             self->ingest_->OnStall(reason);

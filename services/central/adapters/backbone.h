@@ -1,5 +1,5 @@
-#ifndef EV_CENTRAL_ADAPTERS_BACKBONE_H_
-#define EV_CENTRAL_ADAPTERS_BACKBONE_H_
+#ifndef EV_SERVICES_CENTRAL_ADAPTERS_BACKBONE_H_
+#define EV_SERVICES_CENTRAL_ADAPTERS_BACKBONE_H_
 
 #include <atomic>
 #include <memory>
@@ -88,4 +88,4 @@ class Backbone {
 
 }  // namespace ev::central
 
-#endif  // EV_CENTRAL_ADAPTERS_BACKBONE_H_
+#endif  // EV_SERVICES_CENTRAL_ADAPTERS_BACKBONE_H_

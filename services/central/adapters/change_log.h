@@ -1,5 +1,5 @@
-#ifndef EV_CENTRAL_ADAPTERS_CHANGE_LOG_H_
-#define EV_CENTRAL_ADAPTERS_CHANGE_LOG_H_
+#ifndef EV_SERVICES_CENTRAL_ADAPTERS_CHANGE_LOG_H_
+#define EV_SERVICES_CENTRAL_ADAPTERS_CHANGE_LOG_H_
 
 #include "services/central/adapters/shard_host.h"
 
@@ -16,4 +16,4 @@ class ChangeLog final : public Observer {
 
 }  // namespace ev::central
 
-#endif  // EV_CENTRAL_ADAPTERS_CHANGE_LOG_H_
+#endif  // EV_SERVICES_CENTRAL_ADAPTERS_CHANGE_LOG_H_

@@ -24,35 +24,35 @@ using grpc::ServerUnaryReactor;
 constexpr char kAllPoints[] = "-";
 constexpr std::size_t kMaxPointsInAnswer = 1000;
 
-// A request that passed its checks.
-struct CreateRequest {
-  CreatePointCall call;
-  RequestTag tag;
-};
+// Of the texts that a charging point is described by.
+absl::Status CheckTexts(const pb::ChargingPoint& point, const std::string& request_id) {
+  for (const absl::Status& status : {CheckText("charging_point.location", point.location(), kMaxLocationBytes),
+                                     CheckText("charging_point.site", point.site(), kMaxSiteBytes),
+                                     CheckText("request_id", request_id, kMaxRequestIdBytes)}) {
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
 
-absl::StatusOr<CreateRequest> Read(const pb::CreateChargingPointRequest& request) {
+absl::StatusOr<CreatePointCall> Read(const pb::CreateChargingPointRequest& request) {
   const pb::ChargingPoint& point = request.charging_point();
   auto cp = ReadCpId("charging_point.charging_point_id", point.charging_point_id());
   if (!cp.ok()) return cp.status();
-  for (const absl::Status& status : {CheckText("charging_point.location", point.location(), kMaxLocationBytes),
-                                     CheckText("charging_point.site", point.site(), kMaxSiteBytes),
-                                     CheckText("request_id", request.request_id(), kMaxRequestIdBytes)}) {
-    if (!status.ok()) return status;
-  }
-  CreateRequest read{.call = {.cp = *cp, .location = point.location(), .site = point.site(), .price = std::nullopt},
-                     .tag = {}};
+  if (auto status = CheckTexts(point, request.request_id()); !status.ok()) return status;
+  CreatePointCall read{.cp = *cp, .location = point.location(), .site = point.site(), .price = std::nullopt};
   std::string price;
   if (point.has_price()) {
     auto given = ReadPrice("charging_point.price", point.price());
     if (!given.ok()) return given.status();
     price = absl::StrCat(given->micros_per_kwh, given->currency);
-    read.call.price = *std::move(given);
+    read.price = *std::move(given);
   }
-  read.call.request_key = RequestKey("", "CreateChargingPoint", cp->value(), request.request_id());
-  read.call.fingerprint = Fingerprint({point.location(), point.site(), price});
+  read.request_key = RequestKey("", "CreateChargingPoint", cp->value(), request.request_id());
+  read.fingerprint = Fingerprint({point.location(), point.site(), price});
   return read;
 }
 
+// A request that passed its checks.
 struct UpdateRequest {
   UpdatePointCall call;
   RequestTag tag;
@@ -62,11 +62,7 @@ absl::StatusOr<UpdateRequest> Read(const pb::UpdateChargingPointRequest& request
   const pb::ChargingPoint& point = request.charging_point();
   auto cp = ReadCpId("charging_point.charging_point_id", point.charging_point_id());
   if (!cp.ok()) return cp.status();
-  for (const absl::Status& status : {CheckText("charging_point.location", point.location(), kMaxLocationBytes),
-                                     CheckText("charging_point.site", point.site(), kMaxSiteBytes),
-                                     CheckText("request_id", request.request_id(), kMaxRequestIdBytes)}) {
-    if (!status.ok()) return status;
-  }
+  if (auto status = CheckTexts(point, request.request_id()); !status.ok()) return status;
   UpdateRequest read{.call = {.cp = *cp, .location = std::nullopt, .site = std::nullopt, .price = std::nullopt},
                      .tag = {}};
   bool wants_price = false;
@@ -228,12 +224,12 @@ class ChargingPointServiceImpl final : public pb::ChargingPointService::Callback
       return call.get();
     }
     RowKeys rows;
-    if (!read->call.request_key.empty()) rows.requests.push_back(read->call.request_key);
+    if (!read->request_key.empty()) rows.requests.push_back(read->request_key);
     Ask(
-        host_, call, host_.ShardOf(read->call.cp), rows,
+        host_, call, host_.ShardOf(read->cp), rows,
         [&](Shard& shard, const Moment& now, const CallId& id, Effects& out) {
-          read->call.call = id;
-          shard.CreatePoint(now, read->call, out);
+          read->call = id;
+          shard.CreatePoint(now, *read, out);
         },
         PointOf);
     return call.get();

@@ -1,16 +1,11 @@
 #include "services/central/adapters/codec.h"
 
-#include <algorithm>
 #include <cstdint>
-#include <limits>
-#include <type_traits>
-#include <utility>
+#include <string>
 #include <variant>
 
-#include "absl/strings/numbers.h"
-#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "base/error_detail.h"
-#include "services/central/adapters/request_fields.h"
 #include "wire/common_codec.h"
 
 namespace ev::central {
@@ -19,30 +14,7 @@ namespace {
 namespace pb = evcharging::central::v1;
 namespace common = evcharging::common::v1;
 
-// The domain's numbers are the wire's: an enum is cast on its way out, and checked on its way in.
-static_assert(static_cast<int>(PointState::kAvailable) == common::CHARGING_POINT_STATE_AVAILABLE);
-static_assert(static_cast<int>(PointState::kDisconnected) == common::CHARGING_POINT_STATE_DISCONNECTED);
-static_assert(kPointStates == common::ChargingPointState_MAX);
-static_assert(static_cast<int>(SessionState::kRequested) == common::SESSION_STATE_REQUESTED);
-static_assert(static_cast<int>(SessionState::kAwaitingFinal) == common::SESSION_STATE_AWAITING_FINAL);
-static_assert(static_cast<int>(SessionState::kExpired) == common::SESSION_STATE_EXPIRED);
-static_assert(kSessionStates == common::SessionState_MAX);
-static_assert(static_cast<int>(EndReason::kUnplugged) == common::END_REASON_UNPLUGGED);
-static_assert(static_cast<int>(EndReason::kOperatorStop) == common::END_REASON_OPERATOR_STOP);
-static_assert(static_cast<int>(EndReason::kJournalFull) == common::END_REASON_JOURNAL_FULL);
-static_assert(static_cast<int>(DenialReason::kPointUnknown) == common::DENIAL_REASON_POINT_UNKNOWN);
-static_assert(static_cast<int>(DenialReason::kMonitorMissing) == common::DENIAL_REASON_MONITOR_MISSING);
-static_assert(static_cast<int>(DenialReason::kOverloaded) == common::DENIAL_REASON_OVERLOADED);
-static_assert(static_cast<int>(EngineHealth::kUnknown) == common::ENGINE_HEALTH_UNKNOWN);
-static_assert(static_cast<int>(EngineHealth::kSilent) == common::ENGINE_HEALTH_SILENT);
-static_assert(static_cast<int>(Cause::kOperator) == common::OUT_OF_SERVICE_CAUSE_OPERATOR);
-static_assert(static_cast<int>(Cause::kCredentials) == common::OUT_OF_SERVICE_CAUSE_CREDENTIALS);
-static_assert(static_cast<int>(Phase::kCharging) == common::OCCUPANCY_PHASE_CHARGING);
-static_assert(static_cast<int>(TicketKind::kAdjustment) == common::TICKET_KIND_ADJUSTMENT);
-
-// Far above any honest number, far below what would overflow when Central counts on from it.
-constexpr std::int64_t kMaxNumber = 1'000'000'000'000'000;
-
+// The domain's numbers are the wire's: see wire/common_codec.cc.
 template <typename Wire, typename Domain>
 Wire Cast(Domain value) {
   return static_cast<Wire>(static_cast<int>(value));
@@ -77,177 +49,7 @@ void PutConnection(const PointView& view, pb::PointConnection* to) {
   to->set_unsettled_total(static_cast<std::int32_t>(view.unsettled_total));
 }
 
-// --- down the link ---
-
-void Put(const CentralBeat&, pb::LinkDown* to) {
-  to->mutable_beat();
-}
-
-void Put(const Configuration& from, pb::LinkDown* to) {
-  *to->mutable_configuration() = wire::ToProto(from);
-}
-
-void Put(const PrepareSession& from, pb::Command* to) {
-  *to->mutable_prepare_session()->mutable_grant() = wire::ToProto(from.grant);
-  *to->mutable_prepare_session()->mutable_plug_in_time() = wire::ToProto(from.plug_in_time_to_live);
-}
-void Put(const CancelGrant& from, pb::Command* to) {
-  to->mutable_cancel_grant()->set_grant_number(from.number.value());
-  to->mutable_cancel_grant()->set_session_id(from.session.value());
-}
-void Put(const ev::StopSession& from, pb::Command* to) {
-  to->mutable_stop_session()->set_session_id(from.session.value());
-  to->mutable_stop_session()->set_reason(Cast<common::EndReason>(from.reason));
-}
-
-void Put(const Command& from, pb::LinkDown* to) {
-  pb::Command* command = to->mutable_command();
-  command->set_command_id(absl::StrCat(from.id.value()));
-  *command->mutable_time_left() = wire::ToProto(from.deadline);
-  std::visit([&](const auto& body) { Put(body, command); }, from.body);
-}
-
-void Put(const Settlement& from, pb::LinkDown* to) {
-  *to->mutable_settlement() = wire::ToProto(from);
-}
-
-absl::StatusCode CodeOf(DenialReason reason) {
-  switch (reason) {
-    case DenialReason::kPointUnknown:
-      return absl::StatusCode::kNotFound;
-    case DenialReason::kJournalFull:
-    case DenialReason::kOverloaded:
-      return absl::StatusCode::kResourceExhausted;
-    default:
-      return absl::StatusCode::kFailedPrecondition;
-  }
-}
-
-// --- from a Monitor ---
-
-absl::Status CheckRange(absl::string_view field, std::int64_t value, std::int64_t low, std::int64_t high) {
-  if (value >= low && value <= high) return absl::OkStatus();
-  return FieldError(field, absl::StrCat(value, " is outside ", low, " .. ", high));
-}
-
-// UNSPECIFIED is UNKNOWN.
-absl::StatusOr<EngineHealth> ReadHealth(absl::string_view field, int health) {
-  if (health == common::ENGINE_HEALTH_UNSPECIFIED) return EngineHealth::kUnknown;
-  if (!common::EngineHealth_IsValid(health)) return FieldError(field, absl::StrCat("has no value ", health));
-  return static_cast<EngineHealth>(health);
-}
-
-absl::StatusOr<Occupation> ReadOccupation(const common::Occupancy& from) {
-  auto session = ReadSessionId("report.occupancy.session_id", from.session_id());
-  if (!session.ok()) return session.status();
-  if (from.phase() != common::OCCUPANCY_PHASE_GRANTED && from.phase() != common::OCCUPANCY_PHASE_CHARGING) {
-    return FieldError("report.occupancy.phase", absl::StrCat("has no value ", from.phase()));
-  }
-  for (const absl::Status& status :
-       {CheckRange("report.occupancy.grant_number", from.grant_number(), 1, kMaxNumber),
-        CheckRange("report.occupancy.energy_mwh", from.energy_mwh(), 0, kMaxSessionEnergyMwh),
-        CheckRange("report.occupancy.power_w", from.power_w(), 0, kMaxPowerW),
-        CheckRange("report.occupancy.amount_micros", from.amount_micros(), 0, kMaxAmountMicros)}) {
-    if (!status.ok()) return status;
-  }
-  return Occupation{.session = *std::move(session),
-                    .number = GrantNumber(from.grant_number()),
-                    .phase = static_cast<Phase>(from.phase()),
-                    .energy_mwh = from.energy_mwh(),
-                    .power_w = from.power_w(),
-                    .amount_micros = from.amount_micros()};
-}
-
-absl::StatusOr<EngineReport> ReadReport(const common::EngineReport& from) {
-  auto health = ReadHealth("report.health", from.health());
-  if (!health.ok()) return health.status();
-  for (const absl::Status& status :
-       {CheckRange("report.grant_mark", from.grant_mark(), 0, kMaxNumber),
-        CheckRange("report.highest_link_epoch", from.highest_link_epoch(), 0, kMaxNumber),
-        CheckRange("report.configured_link_epoch", from.configured_link_epoch(), 0, kMaxNumber),
-        CheckRange("report.journal_room_facts", from.journal_room_facts(), 0, kMaxNumber),
-        CheckRange("report.unsettled_total", from.unsettled_total(), from.unsettled_size(),
-                   std::numeric_limits<std::int32_t>::max())}) {
-    if (!status.ok()) return status;
-  }
-  if (from.unsettled_size() > kMaxUnsettledListed) {
-    return FieldError("report.unsettled", absl::StrCat("has ", from.unsettled_size(), " entries, at most ",
-                                                       kMaxUnsettledListed, " are allowed"));
-  }
-  EngineReport report{
-      .health = *health,
-      .fault = CleanText(from.fault(), kMaxReasonBytes),
-      .configured_epoch = LinkEpoch(from.configured_link_epoch()),
-      .mark = GrantNumber(from.grant_mark()),
-      .journal_id = from.journal_id(),
-      // A full journal has room for no session, whatever the number says.
-      .journal_room = from.journal_full() ? 0 : from.journal_room_facts(),
-      .occupation = std::nullopt,
-      .unsettled = {},
-      .unsettled_total = from.unsettled_total(),
-  };
-  // A journal id has the form of a session id.
-  if (!from.journal_id().empty() && !ParseSessionId(from.journal_id()).ok()) {
-    return FieldError("report.journal_id", "must be 32 lower-case hexadecimal digits");
-  }
-  if (from.has_occupancy()) {
-    auto occupation = ReadOccupation(from.occupancy());
-    if (!occupation.ok()) return occupation.status();
-    report.occupation = *std::move(occupation);
-  }
-  for (const common::UnsettledSession& unsettled : from.unsettled()) {
-    auto session = ReadSessionId("report.unsettled.session_id", unsettled.session_id());
-    if (!session.ok()) return session.status();
-    if (auto status = CheckRange("report.unsettled.grant_number", unsettled.grant_number(), 0, kMaxNumber);
-        !status.ok()) {
-      return status;
-    }
-    report.unsettled.push_back({.session = *std::move(session),
-                                .number = GrantNumber(unsettled.grant_number()),
-                                .start = unsettled.start_unsettled(),
-                                .final = unsettled.final_unsettled()});
-  }
-  return report;
-}
-
-DenialReason ReadDenial(common::DenialReason reason) {
-  const int value = reason;
-  if (value >= 1 && value <= static_cast<int>(DenialReason::kOverloaded)) return static_cast<DenialReason>(value);
-  // A newer charging point's reason that this Central has no word for; its text says the rest.
-  return DenialReason::kPointNotReady;
-}
-
-Verdict ReadFate(common::GrantFate fate) {
-  switch (fate) {
-    case common::GRANT_FATE_NEVER_SEEN:
-    case common::GRANT_FATE_RELEASED:
-    case common::GRANT_FATE_FORGOTTEN:
-      return Verdict::kCancelled;
-    case common::GRANT_FATE_CHARGING:
-      return Verdict::kRunning;
-    case common::GRANT_FATE_ENDED:
-      return Verdict::kEnded;
-    default:
-      return Verdict::kFailed;
-  }
-}
-
-Verdict ReadFate(const common::StopSessionResult& stopped) {
-  switch (stopped.fate()) {
-    case common::STOP_FATE_STOPPED:
-      return Verdict::kStopped;
-    case common::STOP_FATE_NOT_RUNNING:
-      return stopped.end_reason() == common::END_REASON_UNSPECIFIED ? Verdict::kUnknown : Verdict::kEnded;
-    case common::STOP_FATE_NOT_STARTED:
-      return Verdict::kCancelled;
-    default:
-      return Verdict::kFailed;
-  }
-}
-
 }  // namespace
-
-// --- to the wire -----------------------------------------------------------------------------------------------------
 
 pb::ChargingPoint ToProto(const PointView& view) {
   pb::ChargingPoint point;
@@ -281,26 +83,6 @@ pb::ChargingPoint ToProto(const PointView& view) {
   return point;
 }
 
-common::Ticket ToProto(const Ticket& from) {
-  common::Ticket ticket;
-  ticket.set_ticket_id(from.id);
-  ticket.set_session_id(from.session.value());
-  ticket.set_kind(Cast<common::TicketKind>(from.kind));
-  ticket.set_driver_id(from.driver.value());
-  ticket.set_charging_point_id(from.cp.value());
-  ticket.set_energy_mwh(from.energy_mwh);
-  ticket.set_amount_micros(from.amount_micros);
-  *ticket.mutable_price() = wire::ToProto(from.price);
-  if (IsFinite(from.start)) *ticket.mutable_start_time() = wire::ToProto(from.start);
-  if (IsFinite(from.end)) *ticket.mutable_end_time() = wire::ToProto(from.end);
-  *ticket.mutable_create_time() = wire::ToProto(from.issued);
-  ticket.set_end_reason(Cast<common::EndReason>(from.end_reason));
-  ticket.set_estimated(from.estimated);
-  ticket.set_recovered(from.recovered);
-  ticket.set_adjusts_ticket_id(from.adjusts_ticket);
-  return ticket;
-}
-
 pb::Session ToProto(const Session& from) {
   pb::Session session;
   session.set_session_id(from.id.value());
@@ -327,22 +109,6 @@ pb::Session ToProto(const Session& from) {
   return session;
 }
 
-absl::string_view NoticeFor(const Session& session, PointState point) {
-  if (session.state == SessionState::kAwaitingFinal) {
-    return "the charge has ended; the final figures have not arrived yet";
-  }
-  if (!HoldsPoint(session.state)) return "";
-  if (point == PointState::kDisconnected) return "the charging point is disconnected";
-  if (point == PointState::kFaulted) return "the charging point is faulted";
-  return "";
-}
-
-pb::LinkDown ToProto(const LinkBody& body) {
-  pb::LinkDown down;
-  std::visit([&](const auto& value) { Put(value, &down); }, body);
-  return down;
-}
-
 absl::Status ToStatus(const Failure& failure) {
   ErrorDetail detail;
   detail.reason = failure.reason;
@@ -350,97 +116,7 @@ absl::Status ToStatus(const Failure& failure) {
   if (!failure.field.empty()) {
     detail.fields.push_back({.field = failure.field, .description = std::string(failure.status.message())});
   }
-  const absl::StatusCode code = failure.denial == DenialReason::kNone ? failure.status.code() : CodeOf(failure.denial);
-  return WithDetail(absl::Status(code, failure.status.message()), detail);
-}
-
-// --- from a Monitor --------------------------------------------------------------------------------------------------
-
-absl::StatusOr<MonitorHello> FromProto(const pb::Hello& from) {
-  auto cp = ReadCpId("hello.charging_point_id", from.charging_point_id());
-  if (!cp.ok()) return cp.status();
-  for (const absl::Status& status :
-       {CheckText("hello.location", from.location(), kMaxLocationBytes),
-        CheckText("hello.site", from.site(), kMaxSiteBytes),
-        CheckText("hello.monitor_version", from.monitor_version(), kMaxRequestedByBytes)}) {
-    if (!status.ok()) return status;
-  }
-  MonitorHello hello{.cp = *std::move(cp),
-                     .location = from.location(),
-                     .site = from.site(),
-                     .monitor_version = from.monitor_version(),
-                     .report = std::nullopt,
-                     .highest_epoch = LinkEpoch(from.report().highest_link_epoch())};
-  if (from.has_report()) {
-    auto report = ReadReport(from.report());
-    if (!report.ok()) return report.status();
-    hello.report = *std::move(report);
-  }
-  return hello;
-}
-
-absl::StatusOr<MonitorBeat> FromProto(const pb::Beat& from) {
-  auto health = ReadHealth("beat.engine_health", from.engine_health());
-  if (!health.ok()) return health.status();
-  MonitorBeat beat{.health = *health, .fault = CleanText(from.fault(), kMaxReasonBytes), .report = std::nullopt};
-  if (from.has_report()) {
-    auto report = ReadReport(from.report());
-    if (!report.ok()) return report.status();
-    if (beat.fault.empty()) beat.fault = report->fault;
-    report->health = beat.health;
-    report->fault = beat.fault;
-    beat.report = *std::move(report);
-  }
-  return beat;
-}
-
-absl::StatusOr<CommandAnswer> FromProto(const pb::CommandAnswer& from) {
-  std::int64_t id = 0;
-  if (!absl::SimpleAtoi(from.command_id(), &id)) {
-    return FieldError("command_answer.command_id", "is none that Central gave");
-  }
-  CommandAnswer answer{.id = CommandId(id)};
-  std::int64_t mark = 0;
-  switch (from.result_case()) {
-    case pb::CommandAnswer::kPrepared:
-      mark = from.prepared().grant_mark();
-      answer.verdict = from.prepared().has_denial() ? Verdict::kDenied : Verdict::kGranted;
-      if (from.prepared().has_denial()) {
-        answer.denial = ReadDenial(from.prepared().denial().reason());
-        answer.text = CleanText(from.prepared().denial().text(), kMaxReasonBytes);
-      }
-      break;
-    case pb::CommandAnswer::kCancelled:
-      mark = from.cancelled().grant_mark();
-      answer.verdict = ReadFate(from.cancelled().fate());
-      break;
-    case pb::CommandAnswer::kStopped:
-      answer.verdict = ReadFate(from.stopped());
-      break;
-    case pb::CommandAnswer::kUndelivered:
-      answer.text = CleanText(from.undelivered().text(), kMaxReasonBytes);
-      break;
-    case pb::CommandAnswer::RESULT_NOT_SET:
-      break;
-  }
-  if (auto status = CheckRange("command_answer.grant_mark", mark, 0, kMaxNumber); !status.ok()) return status;
-  answer.mark = GrantNumber(mark);
-  return answer;
-}
-
-absl::StatusOr<PointRequest> FromProto(const common::SessionRequest& from) {
-  if (from.request_id().empty()) return FieldError("session_request.request_id", "is empty");
-  if (auto status = CheckText("session_request.request_id", from.request_id(), kMaxRequestIdBytes); !status.ok()) {
-    return status;
-  }
-  auto driver = ReadDriverId("session_request.driver_id", from.driver_id());
-  if (!driver.ok()) return driver.status();
-  auto target = ReadTarget("session_request.target", from.target());
-  if (!target.ok()) return target.status();
-  auto waited = ReadWait("session_request.waited", from.waited());
-  if (!waited.ok()) return waited.status();
-  return PointRequest{
-      .request_id = from.request_id(), .driver = *std::move(driver), .target = *std::move(target), .waited = *waited};
+  return WithDetail(failure.status, detail);
 }
 
 }  // namespace ev::central

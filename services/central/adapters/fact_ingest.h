@@ -1,5 +1,5 @@
-#ifndef EV_CENTRAL_ADAPTERS_FACT_INGEST_H_
-#define EV_CENTRAL_ADAPTERS_FACT_INGEST_H_
+#ifndef EV_SERVICES_CENTRAL_ADAPTERS_FACT_INGEST_H_
+#define EV_SERVICES_CENTRAL_ADAPTERS_FACT_INGEST_H_
 
 #include <functional>
 #include <string>
@@ -108,4 +108,4 @@ class FactIngest final : public BatchHandler {
 
 }  // namespace ev::central
 
-#endif  // EV_CENTRAL_ADAPTERS_FACT_INGEST_H_
+#endif  // EV_SERVICES_CENTRAL_ADAPTERS_FACT_INGEST_H_

@@ -14,6 +14,7 @@
 #include "log/log.h"
 #include "rpc/server_streams.h"
 #include "services/central/adapters/codec.h"
+#include "services/central/adapters/link_codec.h"
 #include "services/central/adapters/request_fields.h"
 #include "services/central/adapters/shard_call.h"
 #include "wire/common_codec.h"

@@ -1,5 +1,5 @@
-#ifndef EV_CENTRAL_ADAPTERS_LINK_HUB_H_
-#define EV_CENTRAL_ADAPTERS_LINK_HUB_H_
+#ifndef EV_SERVICES_CENTRAL_ADAPTERS_LINK_HUB_H_
+#define EV_SERVICES_CENTRAL_ADAPTERS_LINK_HUB_H_
 
 #include <cstddef>
 #include <memory>
@@ -57,4 +57,4 @@ class LinkHub final : public LinkSink {
 
 }  // namespace ev::central
 
-#endif  // EV_CENTRAL_ADAPTERS_LINK_HUB_H_
+#endif  // EV_SERVICES_CENTRAL_ADAPTERS_LINK_HUB_H_

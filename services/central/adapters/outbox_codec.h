@@ -1,5 +1,5 @@
-#ifndef EV_CENTRAL_ADAPTERS_OUTBOX_CODEC_H_
-#define EV_CENTRAL_ADAPTERS_OUTBOX_CODEC_H_
+#ifndef EV_SERVICES_CENTRAL_ADAPTERS_OUTBOX_CODEC_H_
+#define EV_SERVICES_CENTRAL_ADAPTERS_OUTBOX_CODEC_H_
 
 #include "events/topics.h"
 #include "services/central/core/effects.h"
@@ -26,4 +26,4 @@ class OutboxCodec {
 
 }  // namespace ev::central
 
-#endif  // EV_CENTRAL_ADAPTERS_OUTBOX_CODEC_H_
+#endif  // EV_SERVICES_CENTRAL_ADAPTERS_OUTBOX_CODEC_H_

@@ -1,5 +1,5 @@
-#ifndef EV_CENTRAL_ADAPTERS_OUTBOX_RELAY_H_
-#define EV_CENTRAL_ADAPTERS_OUTBOX_RELAY_H_
+#ifndef EV_SERVICES_CENTRAL_ADAPTERS_OUTBOX_RELAY_H_
+#define EV_SERVICES_CENTRAL_ADAPTERS_OUTBOX_RELAY_H_
 
 #include <cstdint>
 #include <memory>
@@ -82,4 +82,4 @@ class ProgressPublisher final : public Observer {
 
 }  // namespace ev::central
 
-#endif  // EV_CENTRAL_ADAPTERS_OUTBOX_RELAY_H_
+#endif  // EV_SERVICES_CENTRAL_ADAPTERS_OUTBOX_RELAY_H_

@@ -1,5 +1,5 @@
-#ifndef EV_CENTRAL_ADAPTERS_REQUEST_FIELDS_H_
-#define EV_CENTRAL_ADAPTERS_REQUEST_FIELDS_H_
+#ifndef EV_SERVICES_CENTRAL_ADAPTERS_REQUEST_FIELDS_H_
+#define EV_SERVICES_CENTRAL_ADAPTERS_REQUEST_FIELDS_H_
 
 // What comes from outside, one field at a time. Every error is InvalidArgument and names the field by the path given.
 
@@ -72,4 +72,4 @@ std::string Fingerprint(const Target& target);
 
 }  // namespace ev::central
 
-#endif  // EV_CENTRAL_ADAPTERS_REQUEST_FIELDS_H_
+#endif  // EV_SERVICES_CENTRAL_ADAPTERS_REQUEST_FIELDS_H_

@@ -7,6 +7,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "base/error_detail.h"
+#include "base/fnv1a.h"
 #include "evcharging/central/v1/server_service.grpc.pb.h"
 #include "services/central/adapters/request_fields.h"
 #include "services/central/adapters/shard_call.h"
@@ -38,13 +39,10 @@ bool IsWorse(const PartStatus& a, const PartStatus& b) {
   return rank(a) > rank(b);
 }
 
-// FNV-1a over what a gap is: its id stays the same from call to call.
+// From what a gap is: it stays the same from call to call.
 std::int64_t IdOf(const store::GapRecord& gap) {
-  std::uint64_t hash = 0xcbf29ce484222325ULL;
-  for (unsigned char c : absl::StrCat(gap.topic, "/", gap.partition, "/", gap.stored_next, "/", gap.log_start, "/",
-                                      gap.log_end, "/", absl::ToUnixNanos(gap.found))) {
-    hash = (hash ^ c) * 0x100000001b3ULL;
-  }
+  const std::uint64_t hash = Fnv1a(absl::StrCat(gap.topic, "/", gap.partition, "/", gap.stored_next, "/", gap.log_start,
+                                                "/", gap.log_end, "/", absl::ToUnixNanos(gap.found)));
   return static_cast<std::int64_t>(hash >> 1);
 }
 
@@ -123,10 +121,7 @@ class ServerServiceImpl final : public pb::ServerService::CallbackService {
         std::int64_t here = 0;
         for (int state = 1; state <= kPointStates; ++state) here += at.PointsIn(static_cast<PointState>(state));
         std::int64_t open = 0;
-        for (int state = 1; state <= kSessionStates; ++state) {
-          const auto session = static_cast<SessionState>(state);
-          if (IsOpen(session)) open += at.SessionsIn(session);
-        }
+        for (SessionState state : OpenStates()) open += at.SessionsIn(state);
         shard->set_epoch(at.epoch());
         shard->set_charging_point_count(static_cast<std::int32_t>(here));
         shard->set_open_session_count(static_cast<std::int32_t>(open));

@@ -1,5 +1,5 @@
-#ifndef EV_CENTRAL_ADAPTERS_SERVER_SERVICE_H_
-#define EV_CENTRAL_ADAPTERS_SERVER_SERVICE_H_
+#ifndef EV_SERVICES_CENTRAL_ADAPTERS_SERVER_SERVICE_H_
+#define EV_SERVICES_CENTRAL_ADAPTERS_SERVER_SERVICE_H_
 
 #include <functional>
 #include <memory>
@@ -58,4 +58,4 @@ std::unique_ptr<grpc::Service> MakeServerService(ServerInfoOptions options, Shar
 
 }  // namespace ev::central
 
-#endif  // EV_CENTRAL_ADAPTERS_SERVER_SERVICE_H_
+#endif  // EV_SERVICES_CENTRAL_ADAPTERS_SERVER_SERVICE_H_

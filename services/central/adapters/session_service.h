@@ -1,5 +1,5 @@
-#ifndef EV_CENTRAL_ADAPTERS_SESSION_SERVICE_H_
-#define EV_CENTRAL_ADAPTERS_SESSION_SERVICE_H_
+#ifndef EV_SERVICES_CENTRAL_ADAPTERS_SESSION_SERVICE_H_
+#define EV_SERVICES_CENTRAL_ADAPTERS_SESSION_SERVICE_H_
 
 #include <memory>
 
@@ -17,4 +17,4 @@ std::unique_ptr<grpc::Service> MakeSessionService(ShardHost& host, WatchHub& wat
 
 }  // namespace ev::central
 
-#endif  // EV_CENTRAL_ADAPTERS_SESSION_SERVICE_H_
+#endif  // EV_SERVICES_CENTRAL_ADAPTERS_SESSION_SERVICE_H_

@@ -1,5 +1,5 @@
-#ifndef EV_CENTRAL_ADAPTERS_SHARD_CALL_H_
-#define EV_CENTRAL_ADAPTERS_SHARD_CALL_H_
+#ifndef EV_SERVICES_CENTRAL_ADAPTERS_SHARD_CALL_H_
+#define EV_SERVICES_CENTRAL_ADAPTERS_SHARD_CALL_H_
 
 // How an rpc, or the console, asks the shards: register the caller, run the input, answer when the shard's reply is
 // durable.
@@ -112,4 +112,4 @@ void AskAll(ShardHost& host, const std::shared_ptr<Call>& call, absl::FunctionRe
 
 }  // namespace ev::central
 
-#endif  // EV_CENTRAL_ADAPTERS_SHARD_CALL_H_
+#endif  // EV_SERVICES_CENTRAL_ADAPTERS_SHARD_CALL_H_

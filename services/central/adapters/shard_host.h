@@ -1,5 +1,5 @@
-#ifndef EV_CENTRAL_ADAPTERS_SHARD_HOST_H_
-#define EV_CENTRAL_ADAPTERS_SHARD_HOST_H_
+#ifndef EV_SERVICES_CENTRAL_ADAPTERS_SHARD_HOST_H_
+#define EV_SERVICES_CENTRAL_ADAPTERS_SHARD_HOST_H_
 
 #include <atomic>
 #include <cassert>
@@ -165,4 +165,4 @@ class ShardHost {
 
 }  // namespace ev::central
 
-#endif  // EV_CENTRAL_ADAPTERS_SHARD_HOST_H_
+#endif  // EV_SERVICES_CENTRAL_ADAPTERS_SHARD_HOST_H_

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/error_detail.h"
 #include "services/central/adapters/codec.h"
+#include "wire/common_codec.h"
 
 namespace ev::central {
 
@@ -16,14 +17,7 @@ absl::StatusOr<evcharging::central::v1::Session> WithTickets(store::Store& store
     if (absl::IsNotFound(ticket.status())) return proto;
     return ticket.status();
   }
-  *proto.mutable_ticket() = ToProto(*ticket);
-  if (!ticket->estimated) return proto;  // Only an estimate is ever adjusted.
-  const auto adjustment = store.FindTicket(absl::StrCat(session.id.value(), "-a"));
-  if (adjustment.ok()) {
-    *proto.mutable_adjustment() = ToProto(*adjustment);
-  } else if (!absl::IsNotFound(adjustment.status())) {
-    return adjustment.status();
-  }
+  *proto.mutable_ticket() = wire::ToProto(*ticket);
   return proto;
 }
 

@@ -1,5 +1,5 @@
-#ifndef EV_CENTRAL_ADAPTERS_STORE_READS_H_
-#define EV_CENTRAL_ADAPTERS_STORE_READS_H_
+#ifndef EV_SERVICES_CENTRAL_ADAPTERS_STORE_READS_H_
+#define EV_SERVICES_CENTRAL_ADAPTERS_STORE_READS_H_
 
 #include "absl/status/statusor.h"
 #include "evcharging/central/v1/session.pb.h"
@@ -15,4 +15,4 @@ absl::StatusOr<Session> FindSession(store::Store& store, const SessionId& id);
 
 }  // namespace ev::central
 
-#endif  // EV_CENTRAL_ADAPTERS_STORE_READS_H_
+#endif  // EV_SERVICES_CENTRAL_ADAPTERS_STORE_READS_H_

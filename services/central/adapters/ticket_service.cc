@@ -6,8 +6,8 @@
 #include "base/error_detail.h"
 #include "evcharging/central/v1/ticket_service.grpc.pb.h"
 #include "rpc/server_call.h"
-#include "services/central/adapters/codec.h"
 #include "services/central/adapters/request_fields.h"
+#include "wire/common_codec.h"
 
 namespace ev::central {
 namespace {
@@ -73,7 +73,7 @@ class TicketServiceImpl final : public pb::TicketService::CallbackService {
       return WithReason(absl::NotFoundError(absl::StrCat("no ticket ", request.ticket_id())), "TICKET_UNKNOWN");
     }
     if (!ticket.ok()) return ticket.status();
-    return ToProto(*ticket);
+    return wire::ToProto(*ticket);
   }
 
   absl::StatusOr<pb::ListTicketsResponse> List(const pb::ListTicketsRequest& request) {
@@ -84,7 +84,7 @@ class TicketServiceImpl final : public pb::TicketService::CallbackService {
     if (!page.ok()) return page.status();
     pb::ListTicketsResponse response;
     response.set_next_page_token(page->next_page_token);
-    for (const Ticket& ticket : page->items) *response.add_tickets() = ToProto(ticket);
+    for (const Ticket& ticket : page->items) *response.add_tickets() = wire::ToProto(ticket);
     return response;
   }
 

@@ -1,5 +1,5 @@
-#ifndef EV_CENTRAL_ADAPTERS_TICKET_SERVICE_H_
-#define EV_CENTRAL_ADAPTERS_TICKET_SERVICE_H_
+#ifndef EV_SERVICES_CENTRAL_ADAPTERS_TICKET_SERVICE_H_
+#define EV_SERVICES_CENTRAL_ADAPTERS_TICKET_SERVICE_H_
 
 #include <memory>
 
@@ -16,4 +16,4 @@ std::unique_ptr<grpc::Service> MakeTicketService(store::Store& store);
 
 }  // namespace ev::central
 
-#endif  // EV_CENTRAL_ADAPTERS_TICKET_SERVICE_H_
+#endif  // EV_SERVICES_CENTRAL_ADAPTERS_TICKET_SERVICE_H_

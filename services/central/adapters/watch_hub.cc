@@ -13,6 +13,7 @@
 #include "services/central/adapters/shard_call.h"
 #include "services/central/adapters/store_reads.h"
 #include "services/central/adapters/watcher.h"
+#include "wire/common_codec.h"
 
 namespace ev::central {
 namespace {
@@ -198,12 +199,8 @@ grpc::ServerWriteReactor<pb::WatchSessionsResponse>* WatchHub::WatchSessions(abs
     stream->CompleteSnapshot();
     return stream.get();
   }
-  store::SessionFilter open{.driver = filter->driver,
-                            .cp = filter->cp,
-                            .states = {SessionState::kRequested, SessionState::kUnconfirmed, SessionState::kGranted,
-                                       SessionState::kCharging, SessionState::kAwaitingFinal},
-                            .page_size = kSnapshotPage,
-                            .page_token = {}};
+  store::SessionFilter open{
+      .driver = filter->driver, .cp = filter->cp, .states = OpenStates(), .page_size = kSnapshotPage, .page_token = {}};
   do {
     auto page = host_.store().ListSessions(open);
     if (!page.ok()) {
@@ -226,13 +223,13 @@ void WatchHub::OnSession(const SessionChanged& change) {
       pb::Session* session = made->mutable_changed();
       if (change.ticket.has_value() && change.ticket->kind == TicketKind::kFinal) {
         *session = ToProto(change.session);
-        *session->mutable_ticket() = ToProto(*change.ticket);
+        *session->mutable_ticket() = wire::ToProto(*change.ticket);
       } else if (auto proto = WithTickets(host_.store(), change.session); proto.ok()) {
         *session = *std::move(proto);  // Reads only for what changes after its end, which is seldom.
       } else {
         *session = ToProto(change.session);
       }
-      session->set_notice(std::string(NoticeFor(change.session, change.point)));
+      session->set_notice(std::string(NoticeFor(change.session.state, change.point)));
       message = std::move(made);
     }
     reader.stream->Push(change.session.id.value(), change.session.revision, message);

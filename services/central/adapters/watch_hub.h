@@ -1,5 +1,5 @@
-#ifndef EV_CENTRAL_ADAPTERS_WATCH_HUB_H_
-#define EV_CENTRAL_ADAPTERS_WATCH_HUB_H_
+#ifndef EV_SERVICES_CENTRAL_ADAPTERS_WATCH_HUB_H_
+#define EV_SERVICES_CENTRAL_ADAPTERS_WATCH_HUB_H_
 
 #include <cstddef>
 #include <functional>
@@ -80,4 +80,4 @@ class WatchHub final : public Observer {
 
 }  // namespace ev::central
 
-#endif  // EV_CENTRAL_ADAPTERS_WATCH_HUB_H_
+#endif  // EV_SERVICES_CENTRAL_ADAPTERS_WATCH_HUB_H_

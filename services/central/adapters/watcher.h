@@ -1,5 +1,5 @@
-#ifndef EV_CENTRAL_ADAPTERS_WATCHER_H_
-#define EV_CENTRAL_ADAPTERS_WATCHER_H_
+#ifndef EV_SERVICES_CENTRAL_ADAPTERS_WATCHER_H_
+#define EV_SERVICES_CENTRAL_ADAPTERS_WATCHER_H_
 
 #include <grpcpp/support/server_callback.h>
 
@@ -228,4 +228,4 @@ class Watcher final : public grpc::ServerWriteReactor<Message>, public rpc::Stre
 
 }  // namespace ev::central
 
-#endif  // EV_CENTRAL_ADAPTERS_WATCHER_H_
+#endif  // EV_SERVICES_CENTRAL_ADAPTERS_WATCHER_H_

@@ -1,5 +1,5 @@
-#ifndef EV_CENTRAL_CONSOLE_COMMANDS_H_
-#define EV_CENTRAL_CONSOLE_COMMANDS_H_
+#ifndef EV_SERVICES_CENTRAL_CONSOLE_COMMANDS_H_
+#define EV_SERVICES_CENTRAL_CONSOLE_COMMANDS_H_
 
 #include <string>
 #include <vector>
@@ -58,4 +58,4 @@ bool WantsPoint(absl::string_view line, bool& or_all);
 
 }  // namespace ev::central
 
-#endif  // EV_CENTRAL_CONSOLE_COMMANDS_H_
+#endif  // EV_SERVICES_CENTRAL_CONSOLE_COMMANDS_H_

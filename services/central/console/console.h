@@ -1,5 +1,5 @@
-#ifndef EV_CENTRAL_CONSOLE_CONSOLE_H_
-#define EV_CENTRAL_CONSOLE_CONSOLE_H_
+#ifndef EV_SERVICES_CENTRAL_CONSOLE_CONSOLE_H_
+#define EV_SERVICES_CENTRAL_CONSOLE_CONSOLE_H_
 
 #include <functional>
 #include <memory>
@@ -48,4 +48,4 @@ class Console final : public Observer {
 
 }  // namespace ev::central
 
-#endif  // EV_CENTRAL_CONSOLE_CONSOLE_H_
+#endif  // EV_SERVICES_CENTRAL_CONSOLE_CONSOLE_H_

@@ -1,5 +1,5 @@
-#ifndef EV_CENTRAL_CONSOLE_FD_WRITER_H_
-#define EV_CENTRAL_CONSOLE_FD_WRITER_H_
+#ifndef EV_SERVICES_CENTRAL_CONSOLE_FD_WRITER_H_
+#define EV_SERVICES_CENTRAL_CONSOLE_FD_WRITER_H_
 
 #include "absl/strings/string_view.h"
 
@@ -28,4 +28,4 @@ class FdWriter {
 
 }  // namespace ev::central
 
-#endif  // EV_CENTRAL_CONSOLE_FD_WRITER_H_
+#endif  // EV_SERVICES_CENTRAL_CONSOLE_FD_WRITER_H_

@@ -108,12 +108,7 @@ absl::StatusOr<PointView> HostOperator::GetPoint(const CpId& cp) {
 // Reads come from the store alone: it holds what is durable, and nothing else may be told.
 absl::StatusOr<std::vector<Session>> HostOperator::OpenSessions(int limit) {
   auto page = host_.store().ListSessions(
-      {.driver = {},
-       .cp = {},
-       .states = {SessionState::kRequested, SessionState::kUnconfirmed, SessionState::kGranted, SessionState::kCharging,
-                  SessionState::kAwaitingFinal},
-       .page_size = limit,
-       .page_token = {}});
+      {.driver = {}, .cp = {}, .states = OpenStates(), .page_size = limit, .page_token = {}});
   if (!page.ok()) return page.status();
   return std::move(page->items);
 }

@@ -1,5 +1,5 @@
-#ifndef EV_CENTRAL_CONSOLE_HOST_OPERATOR_H_
-#define EV_CENTRAL_CONSOLE_HOST_OPERATOR_H_
+#ifndef EV_SERVICES_CENTRAL_CONSOLE_HOST_OPERATOR_H_
+#define EV_SERVICES_CENTRAL_CONSOLE_HOST_OPERATOR_H_
 
 #include <functional>
 #include <memory>
@@ -54,4 +54,4 @@ class HostOperator final : public OperatorPort {
 
 }  // namespace ev::central
 
-#endif  // EV_CENTRAL_CONSOLE_HOST_OPERATOR_H_
+#endif  // EV_SERVICES_CENTRAL_CONSOLE_HOST_OPERATOR_H_

@@ -1,5 +1,5 @@
-#ifndef EV_CENTRAL_CONSOLE_PANEL_H_
-#define EV_CENTRAL_CONSOLE_PANEL_H_
+#ifndef EV_SERVICES_CENTRAL_CONSOLE_PANEL_H_
+#define EV_SERVICES_CENTRAL_CONSOLE_PANEL_H_
 
 #include <cstddef>
 #include <functional>
@@ -91,4 +91,4 @@ class Panel {
 
 }  // namespace ev::central
 
-#endif  // EV_CENTRAL_CONSOLE_PANEL_H_
+#endif  // EV_SERVICES_CENTRAL_CONSOLE_PANEL_H_

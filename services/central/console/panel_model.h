@@ -1,5 +1,5 @@
-#ifndef EV_CENTRAL_CONSOLE_PANEL_MODEL_H_
-#define EV_CENTRAL_CONSOLE_PANEL_MODEL_H_
+#ifndef EV_SERVICES_CENTRAL_CONSOLE_PANEL_MODEL_H_
+#define EV_SERVICES_CENTRAL_CONSOLE_PANEL_MODEL_H_
 
 #include <array>
 #include <cstddef>
@@ -108,4 +108,4 @@ class PanelModel {
 
 }  // namespace ev::central
 
-#endif  // EV_CENTRAL_CONSOLE_PANEL_MODEL_H_
+#endif  // EV_SERVICES_CENTRAL_CONSOLE_PANEL_MODEL_H_

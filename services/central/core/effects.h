@@ -1,5 +1,5 @@
-#ifndef EV_CENTRAL_CORE_EFFECTS_H_
-#define EV_CENTRAL_CORE_EFFECTS_H_
+#ifndef EV_SERVICES_CENTRAL_CORE_EFFECTS_H_
+#define EV_SERVICES_CENTRAL_CORE_EFFECTS_H_
 
 // What the core asks for. Effects leave the process only after the rows that caused them are durable.
 
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "domain/charging_point.h"
 #include "domain/link.h"
@@ -119,6 +120,10 @@ using Effect = std::variant<Reply, LinkAccepted, LinkRefused, LinkMessage, Sessi
                             DeadLettered>;
 using Effects = std::vector<Effect>;
 
+// What the driver should know of the charging point while the session waits for something from it, beside the session's
+// state; often empty.
+absl::string_view NoticeFor(SessionState session, PointState point);
+
 // What must reach Kafka. Turned into outbox rows by the codec, in the transaction of the state that caused it.
 struct StatusUpdate {
   Session session;
@@ -166,4 +171,4 @@ using OutboxItem = std::variant<StatusUpdate, DenialUpdate, DeadLetter, Alert>;
 
 }  // namespace ev::central
 
-#endif  // EV_CENTRAL_CORE_EFFECTS_H_
+#endif  // EV_SERVICES_CENTRAL_CORE_EFFECTS_H_

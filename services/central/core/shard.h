@@ -1,5 +1,5 @@
-#ifndef EV_CENTRAL_CORE_SHARD_H_
-#define EV_CENTRAL_CORE_SHARD_H_
+#ifndef EV_SERVICES_CENTRAL_CORE_SHARD_H_
+#define EV_SERVICES_CENTRAL_CORE_SHARD_H_
 
 #include <cstdint>
 #include <deque>
@@ -221,7 +221,6 @@ class Shard {
   void OnDurable(std::int64_t version) { durable_version_ = version; }
   // The outbox is near its bound: keep only each session's newest transition, drop denials.
   void SetOutboxFull(bool full) { outbox_full_ = full; }
-  bool outbox_full() const { return outbox_full_; }
 
   // --- figures ----------------------------------------------------------------------------------------------------
   const ShardCounters& counters() const { return counters_; }
@@ -232,7 +231,6 @@ class Shard {
   std::int64_t PointsIn(PointState state) const;
   std::int64_t SessionsIn(SessionState state) const;  // Open ones and recent ones.
   std::int64_t commands_waiting() const { return static_cast<std::int64_t>(pending_.size()); }
-  absl::Time last_applied() const { return last_applied_; }
 
  private:
   struct Link {
@@ -371,7 +369,6 @@ class Shard {
   std::int64_t revision_ = 0;
   std::int64_t evictions_ = 0;
   LinkEpoch highest_deleted_epoch_;  // Of charging points that were deleted: one that comes back continues above it.
-  absl::Time last_applied_ = absl::InfinitePast();
   ShardCounters counters_;
   bool outbox_full_ = false;
 
@@ -397,4 +394,4 @@ class Shard {
 
 }  // namespace ev::central
 
-#endif  // EV_CENTRAL_CORE_SHARD_H_
+#endif  // EV_SERVICES_CENTRAL_CORE_SHARD_H_

@@ -81,7 +81,6 @@ void Shard::ApplyFact(const Moment& now, const FactBatch& batch, const IncomingF
   Settle(fact, out);
   // Not what was put aside: a dead letter that is played again must pass.
   dedup_.Insert(fact.message_id);
-  last_applied_ = std::max(last_applied_, fact.time);
 }
 
 // A lost sample changes no bill, so of samples the id may decide. Of starts and finals the ledger does: an id that came

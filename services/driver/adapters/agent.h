@@ -1,5 +1,5 @@
-#ifndef EV_DRIVER_ADAPTERS_AGENT_H_
-#define EV_DRIVER_ADAPTERS_AGENT_H_
+#ifndef EV_SERVICES_DRIVER_ADAPTERS_AGENT_H_
+#define EV_SERVICES_DRIVER_ADAPTERS_AGENT_H_
 
 #include <cstdint>
 #include <deque>
@@ -156,4 +156,4 @@ class Agent {
 
 }  // namespace ev::driver
 
-#endif  // EV_DRIVER_ADAPTERS_AGENT_H_
+#endif  // EV_SERVICES_DRIVER_ADAPTERS_AGENT_H_

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/mutex.h"
+#include "kafka/log_sink.h"
 #include "log/log.h"
 
 namespace ev::driver {
@@ -13,19 +14,6 @@ namespace {
 constexpr absl::Duration kAnswerLimit = absl::Seconds(1);  // Also bounds how long the end waits for the starter.
 constexpr absl::Duration kPause = absl::Seconds(1);
 
-void LogKafka(kafka::LogLevel level, absl::string_view line) {
-  switch (level) {
-    case kafka::LogLevel::kDebug:
-      return log::Debug(line);
-    case kafka::LogLevel::kInfo:
-      return log::Info(line);
-    case kafka::LogLevel::kWarning:
-      return log::Warn(line);
-    case kafka::LogLevel::kError:
-      return log::Error(line);
-  }
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Backbone>> Backbone::Create(const BackboneConfig& config,
@@ -33,14 +21,14 @@ absl::StatusOr<std::unique_ptr<Backbone>> Backbone::Create(const BackboneConfig&
                                                            metrics::Registry& registry, metrics::Readiness& readiness) {
   readiness.SetDegraded(kCondition, "connecting to " + config.kafka.brokers);
   std::unique_ptr<Backbone> backbone(new Backbone(config));
-  auto admin = kafka::Admin::Create(config.kafka, LogKafka);
+  auto admin = kafka::Admin::Create(config.kafka, kafka::ToLog);
   if (!admin.ok()) return admin.status();
   backbone->admin_ = *std::move(admin);
   readiness.SetReady(kConsumerCondition);
   const metrics::Gauge stalled =
       registry.AddGauge("ev_kafka_consumer_stalled", "1 while reading does not go on although the log holds more.");
   auto consumer = kafka::Consumer::Create(
-      {.kafka = config.kafka, .group_id = config.group_id, .stall = config.stall}, LogKafka,
+      {.kafka = config.kafka, .group_id = config.group_id, .stall = config.stall}, kafka::ToLog,
       [&readiness](const BackboneHealth& health) {
         health.connected ? readiness.SetReady(kCondition) : readiness.SetDegraded(kCondition, health.degraded_reason);
       },

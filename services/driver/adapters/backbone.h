@@ -1,5 +1,5 @@
-#ifndef EV_DRIVER_ADAPTERS_BACKBONE_H_
-#define EV_DRIVER_ADAPTERS_BACKBONE_H_
+#ifndef EV_SERVICES_DRIVER_ADAPTERS_BACKBONE_H_
+#define EV_SERVICES_DRIVER_ADAPTERS_BACKBONE_H_
 
 #include <functional>
 #include <memory>
@@ -56,4 +56,4 @@ class Backbone {
 
 }  // namespace ev::driver
 
-#endif  // EV_DRIVER_ADAPTERS_BACKBONE_H_
+#endif  // EV_SERVICES_DRIVER_ADAPTERS_BACKBONE_H_

@@ -221,11 +221,7 @@ void CentralClient::ListOpenSessions(const DriverId& driver, OnOpenSessions done
   central_pb::ListSessionsRequest request;
   request.set_driver_id(driver.value());
   request.set_page_size(kPageSize);
-  for (const auto state :
-       {common_pb::SESSION_STATE_REQUESTED, common_pb::SESSION_STATE_UNCONFIRMED, common_pb::SESSION_STATE_GRANTED,
-        common_pb::SESSION_STATE_CHARGING, common_pb::SESSION_STATE_AWAITING_FINAL}) {
-    request.add_states(state);
-  }
+  for (const SessionState state : OpenStates()) request.add_states(static_cast<common_pb::SessionState>(state));
   ListSessions(request, impl_->options.read_timeout,
                [this, done = std::move(done)](const absl::StatusOr<central_pb::ListSessionsResponse>& response) {
                  if (!response.ok()) return done(response.status());

@@ -1,5 +1,5 @@
-#ifndef EV_DRIVER_ADAPTERS_CENTRAL_CLIENT_H_
-#define EV_DRIVER_ADAPTERS_CENTRAL_CLIENT_H_
+#ifndef EV_SERVICES_DRIVER_ADAPTERS_CENTRAL_CLIENT_H_
+#define EV_SERVICES_DRIVER_ADAPTERS_CENTRAL_CLIENT_H_
 
 #include <cstdint>
 #include <functional>
@@ -82,4 +82,4 @@ class CentralClient {
 
 }  // namespace ev::driver
 
-#endif  // EV_DRIVER_ADAPTERS_CENTRAL_CLIENT_H_
+#endif  // EV_SERVICES_DRIVER_ADAPTERS_CENTRAL_CLIENT_H_

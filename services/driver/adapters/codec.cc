@@ -127,8 +127,8 @@ central_pb::Session ToProto(const Charge& charge) {
   SetTime(charge.last_sample, proto, &central_pb::Session::mutable_last_sample_time);
   proto.set_end_reason(Number<common_pb::EndReason>(charge.end_reason));
   if (charge.denial) *proto.mutable_denial() = ToProto(*charge.denial);
-  if (charge.ticket) *proto.mutable_ticket() = ToProto(*charge.ticket);
-  if (charge.adjustment) *proto.mutable_adjustment() = ToProto(*charge.adjustment);
+  if (charge.ticket) *proto.mutable_ticket() = wire::ToProto(*charge.ticket);
+  if (charge.adjustment) *proto.mutable_adjustment() = wire::ToProto(*charge.adjustment);
   proto.set_notice(charge.notice);
   proto.mutable_revision()->set_incarnation(charge.revision.incarnation);
   proto.mutable_revision()->set_counter(charge.revision.counter);
@@ -153,26 +153,6 @@ Ticket FromProto(const common_pb::Ticket& proto) {
   ticket.recovered = proto.recovered();
   ticket.adjusts_ticket = proto.adjusts_ticket_id();
   return ticket;
-}
-
-common_pb::Ticket ToProto(const Ticket& ticket) {
-  common_pb::Ticket proto;
-  proto.set_ticket_id(ticket.id);
-  proto.set_session_id(ticket.session.value());
-  proto.set_kind(Number<common_pb::TicketKind>(ticket.kind));
-  proto.set_driver_id(ticket.driver.value());
-  proto.set_charging_point_id(ticket.cp.value());
-  proto.set_energy_mwh(ticket.energy_mwh);
-  proto.set_amount_micros(ticket.amount_micros);
-  *proto.mutable_price() = wire::ToProto(ticket.price);
-  SetTime(ticket.start, proto, &common_pb::Ticket::mutable_start_time);
-  SetTime(ticket.end, proto, &common_pb::Ticket::mutable_end_time);
-  SetTime(ticket.issued, proto, &common_pb::Ticket::mutable_create_time);
-  proto.set_end_reason(Number<common_pb::EndReason>(ticket.end_reason));
-  proto.set_estimated(ticket.estimated);
-  proto.set_recovered(ticket.recovered);
-  proto.set_adjusts_ticket_id(ticket.adjusts_ticket);
-  return proto;
 }
 
 common_pb::Denial ToProto(const Denial& denial) {
@@ -206,7 +186,7 @@ std::optional<driver_pb::RunRequestsResponse> ToProto(const ListStep& step) {
     const auto& conclusion = std::get<Conclusion>(step.step);
     driver_pb::RunConclusion& out = *proto.mutable_conclusion();
     if (const auto* ticket = std::get_if<Ticket>(&conclusion)) {
-      *out.mutable_ticket() = ToProto(*ticket);
+      *out.mutable_ticket() = wire::ToProto(*ticket);
     } else if (const auto* denial = std::get_if<Denial>(&conclusion)) {
       *out.mutable_denial() = ToProto(*denial);
     } else {

@@ -1,5 +1,5 @@
-#ifndef EV_DRIVER_ADAPTERS_CODEC_H_
-#define EV_DRIVER_ADAPTERS_CODEC_H_
+#ifndef EV_SERVICES_DRIVER_ADAPTERS_CODEC_H_
+#define EV_SERVICES_DRIVER_ADAPTERS_CODEC_H_
 
 #include <optional>
 
@@ -23,7 +23,6 @@ evcharging::central::v1::Session ToProto(const Charge& charge);
 absl::StatusOr<std::optional<Charge>> FromProto(const evcharging::events::v1::StatusUpdate& proto);
 
 Ticket FromProto(const evcharging::common::v1::Ticket& proto);
-evcharging::common::v1::Ticket ToProto(const Ticket& ticket);
 
 evcharging::common::v1::Denial ToProto(const Denial& denial);
 
@@ -34,4 +33,4 @@ evcharging::driver::v1::DriverEvent ToProto(const Told& told);
 
 }  // namespace ev::driver
 
-#endif  // EV_DRIVER_ADAPTERS_CODEC_H_
+#endif  // EV_SERVICES_DRIVER_ADAPTERS_CODEC_H_

@@ -1,5 +1,5 @@
-#ifndef EV_DRIVER_ADAPTERS_CONSOLE_H_
-#define EV_DRIVER_ADAPTERS_CONSOLE_H_
+#ifndef EV_SERVICES_DRIVER_ADAPTERS_CONSOLE_H_
+#define EV_SERVICES_DRIVER_ADAPTERS_CONSOLE_H_
 
 #include <functional>
 #include <memory>
@@ -100,4 +100,4 @@ class Console {
 
 }  // namespace ev::driver
 
-#endif  // EV_DRIVER_ADAPTERS_CONSOLE_H_
+#endif  // EV_SERVICES_DRIVER_ADAPTERS_CONSOLE_H_

@@ -309,7 +309,7 @@ class DriverService final : public driver_pb::DriverService::CallbackService {
     status.set_central_reachable(central.is_reachable);
     status.set_central_error(central.error);
     for (const Charge& charge : view.open) *status.add_open_sessions() = ToProto(charge);
-    if (view.last_ticket) *status.mutable_last_ticket() = ToProto(*view.last_ticket);
+    if (view.last_ticket) *status.mutable_last_ticket() = wire::ToProto(*view.last_ticket);
     if (view.list) *status.mutable_run() = ToProto(*view.list);
     return status;
   }

@@ -1,5 +1,5 @@
-#ifndef EV_DRIVER_ADAPTERS_DRIVER_SERVICE_H_
-#define EV_DRIVER_ADAPTERS_DRIVER_SERVICE_H_
+#ifndef EV_SERVICES_DRIVER_ADAPTERS_DRIVER_SERVICE_H_
+#define EV_SERVICES_DRIVER_ADAPTERS_DRIVER_SERVICE_H_
 
 #include <memory>
 
@@ -29,4 +29,4 @@ std::unique_ptr<grpc::Service> MakeDriverService(const DriverServiceOptions& opt
 
 }  // namespace ev::driver
 
-#endif  // EV_DRIVER_ADAPTERS_DRIVER_SERVICE_H_
+#endif  // EV_SERVICES_DRIVER_ADAPTERS_DRIVER_SERVICE_H_

@@ -1,5 +1,5 @@
-#ifndef EV_DRIVER_ADAPTERS_LIMITS_H_
-#define EV_DRIVER_ADAPTERS_LIMITS_H_
+#ifndef EV_SERVICES_DRIVER_ADAPTERS_LIMITS_H_
+#define EV_SERVICES_DRIVER_ADAPTERS_LIMITS_H_
 
 #include <cstddef>
 
@@ -13,4 +13,4 @@ inline constexpr absl::Duration kTick = absl::Milliseconds(50);
 
 }  // namespace ev::driver
 
-#endif  // EV_DRIVER_ADAPTERS_LIMITS_H_
+#endif  // EV_SERVICES_DRIVER_ADAPTERS_LIMITS_H_

@@ -1,5 +1,5 @@
-#ifndef EV_DRIVER_ADAPTERS_PRINTER_H_
-#define EV_DRIVER_ADAPTERS_PRINTER_H_
+#ifndef EV_SERVICES_DRIVER_ADAPTERS_PRINTER_H_
+#define EV_SERVICES_DRIVER_ADAPTERS_PRINTER_H_
 
 #include <cstdint>
 #include <deque>
@@ -73,4 +73,4 @@ class Printer {
 
 }  // namespace ev::driver
 
-#endif  // EV_DRIVER_ADAPTERS_PRINTER_H_
+#endif  // EV_SERVICES_DRIVER_ADAPTERS_PRINTER_H_

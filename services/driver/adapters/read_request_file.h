@@ -1,5 +1,5 @@
-#ifndef EV_DRIVER_ADAPTERS_READ_REQUEST_FILE_H_
-#define EV_DRIVER_ADAPTERS_READ_REQUEST_FILE_H_
+#ifndef EV_SERVICES_DRIVER_ADAPTERS_READ_REQUEST_FILE_H_
+#define EV_SERVICES_DRIVER_ADAPTERS_READ_REQUEST_FILE_H_
 
 #include <string>
 #include <vector>
@@ -14,4 +14,4 @@ absl::StatusOr<std::vector<CpId>> ReadRequestFile(const std::string& path);
 
 }  // namespace ev::driver
 
-#endif  // EV_DRIVER_ADAPTERS_READ_REQUEST_FILE_H_
+#endif  // EV_SERVICES_DRIVER_ADAPTERS_READ_REQUEST_FILE_H_

@@ -1,5 +1,5 @@
-#ifndef EV_DRIVER_ADAPTERS_STATUS_NEWS_H_
-#define EV_DRIVER_ADAPTERS_STATUS_NEWS_H_
+#ifndef EV_SERVICES_DRIVER_ADAPTERS_STATUS_NEWS_H_
+#define EV_SERVICES_DRIVER_ADAPTERS_STATUS_NEWS_H_
 
 #include <functional>
 
@@ -32,4 +32,4 @@ class StatusNews final : public BatchHandler {
 
 }  // namespace ev::driver
 
-#endif  // EV_DRIVER_ADAPTERS_STATUS_NEWS_H_
+#endif  // EV_SERVICES_DRIVER_ADAPTERS_STATUS_NEWS_H_

@@ -1,5 +1,5 @@
-#ifndef EV_DRIVER_CORE_CHARGE_H_
-#define EV_DRIVER_CORE_CHARGE_H_
+#ifndef EV_SERVICES_DRIVER_CORE_CHARGE_H_
+#define EV_SERVICES_DRIVER_CORE_CHARGE_H_
 
 #include <cstdint>
 #include <optional>
@@ -64,4 +64,4 @@ bool IsSuccess(const Conclusion& conclusion);
 
 }  // namespace ev::driver
 
-#endif  // EV_DRIVER_CORE_CHARGE_H_
+#endif  // EV_SERVICES_DRIVER_CORE_CHARGE_H_

@@ -1,5 +1,5 @@
-#ifndef EV_DRIVER_CORE_DRIVERS_H_
-#define EV_DRIVER_CORE_DRIVERS_H_
+#ifndef EV_SERVICES_DRIVER_CORE_DRIVERS_H_
+#define EV_SERVICES_DRIVER_CORE_DRIVERS_H_
 
 #include <cstddef>
 #include <memory>
@@ -203,4 +203,4 @@ class Drivers {
 
 }  // namespace ev::driver
 
-#endif  // EV_DRIVER_CORE_DRIVERS_H_
+#endif  // EV_SERVICES_DRIVER_CORE_DRIVERS_H_

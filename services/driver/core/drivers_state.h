@@ -1,5 +1,5 @@
-#ifndef EV_DRIVER_CORE_DRIVERS_STATE_H_
-#define EV_DRIVER_CORE_DRIVERS_STATE_H_
+#ifndef EV_SERVICES_DRIVER_CORE_DRIVERS_STATE_H_
+#define EV_SERVICES_DRIVER_CORE_DRIVERS_STATE_H_
 
 #include <deque>
 #include <optional>
@@ -80,4 +80,4 @@ struct Drivers::State {
 
 }  // namespace ev::driver
 
-#endif  // EV_DRIVER_CORE_DRIVERS_STATE_H_
+#endif  // EV_SERVICES_DRIVER_CORE_DRIVERS_STATE_H_

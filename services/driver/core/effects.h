@@ -1,5 +1,5 @@
-#ifndef EV_DRIVER_CORE_EFFECTS_H_
-#define EV_DRIVER_CORE_EFFECTS_H_
+#ifndef EV_SERVICES_DRIVER_CORE_EFFECTS_H_
+#define EV_SERVICES_DRIVER_CORE_EFFECTS_H_
 
 // What the core asks its adapters to do, in this order.
 
@@ -114,4 +114,4 @@ using Effects = std::vector<Effect>;
 
 }  // namespace ev::driver
 
-#endif  // EV_DRIVER_CORE_EFFECTS_H_
+#endif  // EV_SERVICES_DRIVER_CORE_EFFECTS_H_

@@ -1,5 +1,5 @@
-#ifndef EV_DRIVER_CORE_LINES_H_
-#define EV_DRIVER_CORE_LINES_H_
+#ifndef EV_SERVICES_DRIVER_CORE_LINES_H_
+#define EV_SERVICES_DRIVER_CORE_LINES_H_
 
 #include <string>
 
@@ -36,4 +36,4 @@ std::string CountsText(const ListProgress& progress);
 
 }  // namespace ev::driver
 
-#endif  // EV_DRIVER_CORE_LINES_H_
+#endif  // EV_SERVICES_DRIVER_CORE_LINES_H_

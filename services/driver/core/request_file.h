@@ -1,5 +1,5 @@
-#ifndef EV_DRIVER_CORE_REQUEST_FILE_H_
-#define EV_DRIVER_CORE_REQUEST_FILE_H_
+#ifndef EV_SERVICES_DRIVER_CORE_REQUEST_FILE_H_
+#define EV_SERVICES_DRIVER_CORE_REQUEST_FILE_H_
 
 #include <vector>
 
@@ -18,4 +18,4 @@ absl::StatusOr<std::vector<CpId>> ParseRequestFile(absl::string_view name, absl:
 
 }  // namespace ev::driver
 
-#endif  // EV_DRIVER_CORE_REQUEST_FILE_H_
+#endif  // EV_SERVICES_DRIVER_CORE_REQUEST_FILE_H_

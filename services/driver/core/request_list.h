@@ -1,5 +1,5 @@
-#ifndef EV_DRIVER_CORE_REQUEST_LIST_H_
-#define EV_DRIVER_CORE_REQUEST_LIST_H_
+#ifndef EV_SERVICES_DRIVER_CORE_REQUEST_LIST_H_
+#define EV_SERVICES_DRIVER_CORE_REQUEST_LIST_H_
 
 #include <optional>
 #include <vector>
@@ -31,7 +31,6 @@ class RequestList {
   // No more requests. A charge at hand goes on; the list is done with its conclusion.
   void Cancel();
 
-  bool is_busy() const { return busy_; }
   bool is_done() const { return !busy_ && (cancelled_ || begun_ == static_cast<int>(plan_.cps.size())); }
   // Some charging points were left out.
   bool was_cut() const { return cancelled_ && begun_ < static_cast<int>(plan_.cps.size()); }
@@ -50,4 +49,4 @@ class RequestList {
 
 }  // namespace ev::driver
 
-#endif  // EV_DRIVER_CORE_REQUEST_LIST_H_
+#endif  // EV_SERVICES_DRIVER_CORE_REQUEST_LIST_H_

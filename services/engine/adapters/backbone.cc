@@ -2,25 +2,13 @@
 
 #include <utility>
 
+#include "kafka/log_sink.h"
 #include "log/log.h"
 
 namespace ev::engine {
 namespace {
 
 constexpr char kCondition[] = "kafka";
-
-void LogKafka(kafka::LogLevel level, absl::string_view line) {
-  switch (level) {
-    case kafka::LogLevel::kDebug:
-      return log::Debug(line);
-    case kafka::LogLevel::kInfo:
-      return log::Info(line);
-    case kafka::LogLevel::kWarning:
-      return log::Warn(line);
-    case kafka::LogLevel::kError:
-      return log::Error(line);
-  }
-}
 
 }  // namespace
 
@@ -31,7 +19,7 @@ absl::StatusOr<std::unique_ptr<Backbone>> Backbone::Create(BackboneConfig config
   producer_config.topics = {config.pump.data_topic, config.pump.complete_topic};
   readiness.SetDegraded(kCondition, "connecting to " + config.kafka.brokers);
   auto producer =
-      kafka::Producer::Create(std::move(producer_config), LogKafka, [&readiness](const BackboneHealth& health) {
+      kafka::Producer::Create(std::move(producer_config), kafka::ToLog, [&readiness](const BackboneHealth& health) {
         if (health.connected) {
           readiness.SetReady(kCondition);
         } else {

@@ -169,20 +169,7 @@ pb::EngineStatus Encode(const Status& status, const std::string& kafka_fault) {
 }
 
 absl::Status DenialError(DenialReason reason, const std::string& text, const CpId& cp) {
-  const absl::StatusCode code = [&] {
-    switch (reason) {
-      case DenialReason::kPointUnknown:
-        return absl::StatusCode::kNotFound;
-      case DenialReason::kJournalFull:
-      case DenialReason::kOverloaded:
-        return absl::StatusCode::kResourceExhausted;
-      case DenialReason::kCentralUnreachable:
-        return absl::StatusCode::kUnavailable;
-      default:
-        return absl::StatusCode::kFailedPrecondition;
-    }
-  }();
-  return WithDetail(absl::Status(code, text.empty() ? std::string(Name(reason)) : text),
+  return WithDetail(absl::Status(CodeOf(reason), text.empty() ? std::string(Name(reason)) : text),
                     {.reason = std::string(Name(reason)),
                      .metadata = {{"charging_point_id", cp.value()}},
                      .fields = {},

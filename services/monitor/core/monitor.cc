@@ -10,15 +10,11 @@
 namespace ev::monitor {
 namespace {
 
-constexpr std::size_t kMaxWaiting = 64;
 constexpr std::size_t kMaxAsked = 16;
 // Longer between two ticks than this: the process did not run, so what the others said meanwhile is still in the
 // sockets. They get one more second before their silence counts.
 constexpr absl::Duration kPause = absl::Seconds(2);
 constexpr absl::Duration kPatienceAfterPause = absl::Seconds(1);
-// How long after a command's deadline its result is still awaited, in case the call below it does not end by itself.
-constexpr absl::Duration kResultGrace = absl::Seconds(1);
-
 std::string Text(const absl::Status& status) {
   return status.ToString(absl::StatusToStringMode::kWithNoExtraData);
 }
@@ -34,12 +30,6 @@ bool IsRefusal(const absl::Status& status) {
     default:
       return false;
   }
-}
-
-GrantNumber NumberOf(const Command& command) {
-  if (const auto* prepare = std::get_if<PrepareSession>(&command.body)) return prepare->grant.number;
-  if (const auto* cancel = std::get_if<CancelGrant>(&command.body)) return cancel->number;
-  return {};
 }
 
 // Does Central have to know at once, not with the next beat?
@@ -294,67 +284,6 @@ SendAttach Monitor::Down(Moment now) const {
 
 void Monitor::SendDown(SendAttach message) {
   if (attach_open_) Do(std::move(message));
-}
-
-// ---- Commands.
-
-void Monitor::TakeCommand(StreamId link, Command command, Moment now) {
-  if (!FromLink(link, now) || !connected()) return;
-  ++forwarded_.commands;
-  if (waiting_.size() >= kMaxWaiting) {
-    Undeliverable(link, command.id, Undelivered::kNotSent, "too many commands wait for the Engine");
-    return;
-  }
-  waiting_.push_back({.command = std::move(command), .received = now.monotonic});
-  ForwardNext(now);
-}
-
-void Monitor::ForwardNext(Moment now) {
-  while (!in_flight_ && !waiting_.empty()) {
-    const Waiting next = std::move(waiting_.front());
-    waiting_.pop_front();
-    const absl::Duration left = next.command.deadline - (now.monotonic - next.received);
-    if (left <= absl::ZeroDuration()) {
-      Undeliverable(link_, next.command.id, Undelivered::kExpired, "its time was over before it could be sent");
-    } else if (!attach_open_ || !attach_heard_) {
-      Undeliverable(link_, next.command.id, Undelivered::kNotSent,
-                    absl::StrCat("the Engine is not connected: ", EngineFault(now)));
-    } else {
-      in_flight_ = InFlight{.id = next.command.id,
-                            .link = link_,
-                            .number = NumberOf(next.command),
-                            .until = now.monotonic + left + kResultGrace};
-      Do(Forward{.epoch = epoch_, .command = next.command, .limit = left});
-    }
-  }
-}
-
-void Monitor::CommandDone(CommandId id, absl::StatusOr<CommandAnswer> answer, Moment now) {
-  if (!in_flight_ || in_flight_->id != id) return;
-  const InFlight done = *std::exchange(in_flight_, std::nullopt);
-  // From now on an Engine that has to be configured again (it was restarted) must not take this number any more. Not
-  // before: the configuration travels beside the command and could overtake it.
-  if (configuration_) configuration_->highest_grant = std::max(configuration_->highest_grant, done.number);
-  if (!answer.ok()) {
-    Undeliverable(done.link, id, Undelivered::kUnknown, Text(answer.status()));
-  } else if (link_open_ && connected() && done.link == link_) {
-    answer->id = id;
-    Do(SendAnswer{.link = link_, .answer = *std::move(answer)});
-  }
-  ForwardNext(now);
-}
-
-void Monitor::Undeliverable(StreamId link, CommandId id, Undelivered why, std::string text) {
-  ++forwarded_.commands_undelivered;
-  Do(Note{.warning = true, .text = absl::StrCat("command ", id.value(), " has no answer: ", text)});
-  if (!link_open_ || !connected() || link != link_) return;
-  Do(SendAnswer{.link = link_,
-                .answer = {.id = id,
-                           .verdict = Verdict::kFailed,
-                           .denial = DenialReason::kNone,
-                           .text = std::move(text),
-                           .mark = GrantNumber()},
-                .undelivered = why});
 }
 
 // ---- Time.

@@ -6,7 +6,7 @@
 #include <memory>
 
 #include "kafka/embedded_broker.h"
-#include "tests/integration/kafka/free_port.h"
+#include "tests/support/free_port.h"
 #include "tests/support/status_matchers.h"
 
 namespace ev::kafka {

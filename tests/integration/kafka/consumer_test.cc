@@ -13,9 +13,9 @@
 #include "events/murmur2.h"
 #include "kafka/embedded_broker.h"
 #include "kafka/producer.h"
-#include "tests/integration/kafka/free_port.h"
 #include "tests/integration/kafka/recording_handler.h"
 #include "tests/support/eventually.h"
+#include "tests/support/free_port.h"
 #include "tests/support/notification.h"
 #include "tests/support/status_matchers.h"
 

@@ -10,9 +10,9 @@
 
 #include "kafka/consumer.h"
 #include "kafka/embedded_broker.h"
-#include "tests/integration/kafka/free_port.h"
 #include "tests/integration/kafka/recording_handler.h"
 #include "tests/support/eventually.h"
+#include "tests/support/free_port.h"
 #include "tests/support/status_matchers.h"
 
 namespace ev::kafka {

@@ -112,6 +112,8 @@ TEST_F(OutboxCodecTest, AnUpdateOfAnOpenSessionSaysThatItsPointCannotBeHeard) {
   };
   EXPECT_EQ(notice(PointState::kDisconnected, SessionState::kCharging), "the charging point is disconnected");
   EXPECT_EQ(notice(PointState::kFaulted, SessionState::kCharging), "the charging point is faulted");
+  EXPECT_EQ(notice(PointState::kDisconnected, SessionState::kAwaitingFinal), "the charging point is disconnected")
+      << "that is why the ticket does not come";
   EXPECT_EQ(notice(PointState::kCharging, SessionState::kCharging), "");
   EXPECT_EQ(notice(PointState::kDisconnected, SessionState::kCompleted), "");
 }

@@ -4,6 +4,7 @@
 
 #include <initializer_list>
 #include <set>
+#include <vector>
 
 #include "tests/support/status_matchers.h"
 
@@ -45,6 +46,20 @@ TEST(SessionTest, WhatHoldsAPointIsOpenAndOnlyTheAwaitedFinalIsOpenWithoutHoldin
     if (!IsOpen(state)) {
       for (SessionState to : From(state)) EXPECT_FALSE(IsOpen(to));
     }
+  }
+}
+
+TEST(SessionTest, TheOpenStatesAreThoseThatAreOpen) {
+  EXPECT_EQ(OpenStates(), (std::vector{kRequested, kUnconfirmed, kGranted, kCharging, kAwaitingFinal}));
+}
+
+TEST(SessionTest, ADenialHasTheCodeOfTheContract) {
+  EXPECT_EQ(CodeOf(DenialReason::kPointUnknown), absl::StatusCode::kNotFound);
+  EXPECT_EQ(CodeOf(DenialReason::kJournalFull), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(CodeOf(DenialReason::kOverloaded), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(CodeOf(DenialReason::kCentralUnreachable), absl::StatusCode::kUnavailable);
+  for (DenialReason reason : {DenialReason::kPointBusy, DenialReason::kMonitorMissing, DenialReason::kCancelled}) {
+    EXPECT_EQ(CodeOf(reason), absl::StatusCode::kFailedPrecondition) << Name(reason);
   }
 }
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "tests/support/status_matchers.h"
+#include "wire/common_codec.h"
 
 namespace ev::driver {
 namespace {
@@ -101,7 +102,7 @@ TEST(DriverCodecTest, AnUpdateFromTheLogIsTheSessionAsItStands) {
   update.set_state(common_pb::SESSION_STATE_COMPLETED);
   update.set_energy_mwh(5);
   update.mutable_revision()->set_counter(4);
-  *update.mutable_ticket() = ToProto(*Full().ticket);
+  *update.mutable_ticket() = wire::ToProto(*Full().ticket);
   auto charge = FromProto(update);
   EV_ASSERT_OK(charge);
   ASSERT_TRUE(charge->has_value());
@@ -110,7 +111,7 @@ TEST(DriverCodecTest, AnUpdateFromTheLogIsTheSessionAsItStands) {
   EXPECT_EQ((*charge)->revision.counter, 4);
   EXPECT_FALSE((*charge)->adjustment.has_value());
 
-  *update.mutable_ticket() = ToProto(*Full().adjustment);
+  *update.mutable_ticket() = wire::ToProto(*Full().adjustment);
   charge = FromProto(update);
   EV_ASSERT_OK(charge);
   EXPECT_EQ((*charge)->adjustment, Full().adjustment);

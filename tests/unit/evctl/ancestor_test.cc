@@ -33,7 +33,7 @@ TEST(AncestorTest, TelemetryHasTheAncestorsFieldsInItsUnits) {
   EXPECT_EQ(AncestorJson(NewFact()).dump(),
             R"({"type":"charging_session_data","message_id":"010101010101010101010101010101ff","cp_id":"cp_001",)"
             R"("session_id":"0f1e","energy_consumed_kwh":0.036666,"total_cost":0.012833,"charging_rate":11.05,)"
-            R"("timestamp":"2026-01-02T03:04:05.678Z"})");
+            R"("timestamp":"2026-01-02T03:04:05.678000000Z"})");
 }
 
 TEST(AncestorTest, TheTypeOfAFactSaysWhatHappened) {

@@ -22,6 +22,44 @@ Grant MakeGrant() {
           .signature = std::string("\0\xff\x01", 3)};
 }
 
+TEST(CommonCodecTest, ATicketSaysAllThatWasBooked) {
+  Ticket ticket{.id = "t-a",
+                .session = SessionId("s"),
+                .kind = TicketKind::kAdjustment,
+                .cp = CpId("cp_001"),
+                .driver = DriverId("driver_001"),
+                .price = {.micros_per_kwh = 350'000, .currency = "EUR"},
+                .energy_mwh = -1,
+                .amount_micros = -2,
+                .start = absl::FromUnixNanos(1'000'000'001),
+                .end = absl::FromUnixNanos(2'000'000'002),
+                .issued = absl::FromUnixNanos(3'000'000'003),
+                .end_reason = EndReason::kWrittenOff,
+                .estimated = true,
+                .recovered = true,
+                .adjusts_ticket = "t"};
+  const pb::Ticket proto = ToProto(ticket);
+  EXPECT_EQ(proto.ticket_id(), "t-a");
+  EXPECT_EQ(proto.session_id(), "s");
+  EXPECT_EQ(proto.kind(), pb::TICKET_KIND_ADJUSTMENT);
+  EXPECT_EQ(proto.charging_point_id(), "cp_001");
+  EXPECT_EQ(proto.driver_id(), "driver_001");
+  EXPECT_EQ(proto.price().micros_per_kwh(), 350'000);
+  EXPECT_EQ(proto.price().currency(), "EUR");
+  EXPECT_EQ(proto.energy_mwh(), -1);
+  EXPECT_EQ(proto.amount_micros(), -2);
+  EXPECT_EQ(proto.start_time().nanos(), 1);
+  EXPECT_EQ(proto.end_time().nanos(), 2);
+  EXPECT_EQ(proto.create_time().nanos(), 3);
+  EXPECT_EQ(proto.end_reason(), pb::END_REASON_WRITTEN_OFF);
+  EXPECT_TRUE(proto.estimated());
+  EXPECT_TRUE(proto.recovered());
+  EXPECT_EQ(proto.adjusts_ticket_id(), "t");
+
+  ticket.start = ticket.end = absl::InfinitePast();
+  EXPECT_FALSE(ToProto(ticket).has_start_time() || ToProto(ticket).has_end_time()) << "it did not happen";
+}
+
 TEST(CommonCodecTest, AGrantComesBackAsItWas) {
   for (const Target& target :
        {Target(), Target(EnergyTarget{1}), Target(AmountTarget{2}), Target(DurationTarget{absl::Milliseconds(1500)})}) {

@@ -1,0 +1,101 @@
+#include "services/central/adapters/link_codec.h"
+
+#include <gmock/gmock.h>
+
+#include <string>
+#include <utility>
+
+#include "tests/support/status_matchers.h"
+
+namespace ev::central {
+namespace {
+
+namespace pb = evcharging::central::v1;
+namespace common = evcharging::common::v1;
+
+pb::CommandAnswer AnswerOf(const std::string& id) {
+  pb::CommandAnswer answer;
+  answer.set_command_id(id);
+  return answer;
+}
+
+TEST(LinkCodecTest, EachFateOfAGrantHasItsVerdict) {
+  const std::pair<common::GrantFate, Verdict> kFates[] = {
+      {common::GRANT_FATE_NEVER_SEEN, Verdict::kCancelled},
+      {common::GRANT_FATE_RELEASED, Verdict::kCancelled},
+      {common::GRANT_FATE_FORGOTTEN, Verdict::kCancelled},
+      {common::GRANT_FATE_CHARGING, Verdict::kRunning},
+      {common::GRANT_FATE_ENDED, Verdict::kEnded},
+      {common::GRANT_FATE_UNSPECIFIED, Verdict::kFailed},
+      {static_cast<common::GrantFate>(99), Verdict::kFailed},
+  };
+  for (const auto& [fate, verdict] : kFates) {
+    pb::CommandAnswer answer = AnswerOf("7");
+    answer.mutable_cancelled()->set_fate(fate);
+    answer.mutable_cancelled()->set_grant_mark(12);
+    const auto read = FromProto(answer);
+    ASSERT_THAT(read, IsOk());
+    EXPECT_EQ(read->id, CommandId(7));
+    EXPECT_EQ(read->verdict, verdict) << fate;
+    EXPECT_EQ(read->mark, GrantNumber(12));
+  }
+}
+
+TEST(LinkCodecTest, EachFateOfAStopHasItsVerdict) {
+  const auto verdict = [](common::StopFate fate, common::EndReason reason) {
+    pb::CommandAnswer answer = AnswerOf("7");
+    answer.mutable_stopped()->set_fate(fate);
+    answer.mutable_stopped()->set_end_reason(reason);
+    return FromProto(answer)->verdict;
+  };
+  EXPECT_EQ(verdict(common::STOP_FATE_STOPPED, common::END_REASON_DRIVER_STOP), Verdict::kStopped);
+  EXPECT_EQ(verdict(common::STOP_FATE_NOT_RUNNING, common::END_REASON_UNPLUGGED), Verdict::kEnded);
+  EXPECT_EQ(verdict(common::STOP_FATE_NOT_RUNNING, common::END_REASON_UNSPECIFIED), Verdict::kUnknown);
+  EXPECT_EQ(verdict(common::STOP_FATE_NOT_STARTED, common::END_REASON_UNSPECIFIED), Verdict::kCancelled);
+  EXPECT_EQ(verdict(static_cast<common::StopFate>(9), common::END_REASON_UNSPECIFIED), Verdict::kFailed);
+}
+
+TEST(LinkCodecTest, WhatWasNotDeliveredIsNoDenial) {
+  for (auto cause : {pb::UNDELIVERED_CAUSE_NOT_SENT, pb::UNDELIVERED_CAUSE_EXPIRED, pb::UNDELIVERED_CAUSE_UNKNOWN}) {
+    pb::CommandAnswer answer = AnswerOf("7");
+    answer.mutable_undelivered()->set_cause(cause);
+    EXPECT_EQ(FromProto(answer)->verdict, Verdict::kFailed);
+  }
+  EXPECT_EQ(FromProto(AnswerOf("7"))->verdict, Verdict::kFailed);
+}
+
+TEST(LinkCodecTest, ADenialOfAnUnknownKindStaysADenial) {
+  pb::CommandAnswer answer = AnswerOf("7");
+  answer.mutable_prepared()->mutable_denial()->set_reason(static_cast<common::DenialReason>(99));
+  const auto read = FromProto(answer);
+  ASSERT_THAT(read, IsOk());
+  EXPECT_EQ(read->verdict, Verdict::kDenied);
+  EXPECT_EQ(read->denial, DenialReason::kPointNotReady);
+}
+
+TEST(LinkCodecTest, TheMonitorsJudgementOverridesTheEnginesReport) {
+  pb::Beat beat;
+  beat.set_engine_health(common::ENGINE_HEALTH_FAULTED);
+  beat.set_fault("relay\nstuck");
+  beat.mutable_report()->set_health(common::ENGINE_HEALTH_HEALTHY);
+  beat.mutable_report()->set_configured_link_epoch(5);
+  beat.mutable_report()->set_grant_mark(3);
+  beat.mutable_report()->set_journal_room_facts(100);
+  const auto read = FromProto(beat);
+  ASSERT_THAT(read, IsOk());
+  ASSERT_TRUE(read->report.has_value());
+  EXPECT_EQ(read->report->health, EngineHealth::kFaulted);
+  EXPECT_EQ(read->report->fault, "relay stuck");
+  EXPECT_EQ(read->report->configured_epoch, LinkEpoch(5));
+  EXPECT_EQ(read->report->mark, GrantNumber(3));
+  EXPECT_EQ(read->report->journal_room, 100);
+  EXPECT_FALSE(read->report->occupation.has_value());
+
+  beat.mutable_report()->set_journal_full(true);
+  EXPECT_EQ(FromProto(beat)->report->journal_room, 0) << "a full journal has no room, whatever the number says";
+  beat.clear_report();
+  EXPECT_FALSE(FromProto(beat)->report.has_value()) << "an old report is never repeated";
+}
+
+}  // namespace
+}  // namespace ev::central
