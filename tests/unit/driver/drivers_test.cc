@@ -130,6 +130,11 @@ class DriversTest : public ::testing::Test {
 
 // --- calls ---
 
+TEST_F(DriversTest, BeforeItsFirstAnswerCentralIsNeitherReachedNorLost) {
+  EXPECT_FALSE(core_.central().is_known);
+  EXPECT_EQ(core_.central().error, "central has not answered yet");
+}
+
 TEST_F(DriversTest, ARequestIsSentAgainWithTheSameIdUntilCentralAnswers) {
   Connect();
   const CallId call = Start();
