@@ -10,8 +10,11 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "config/command_line.h"
 #include "events/topics.h"
 #include "kafka/embedded_broker.h"
+#include "process/version.h"
 
 namespace {
 
@@ -55,6 +58,8 @@ int main(int argc, char** argv) {
   int fact_partitions = topics.session_data.partitions;
   CLI::App app(kDescription, "ev-broker");
   app.footer(kExamples);
+  app.set_help_flag("-h,--help", "print this and exit");
+  app.set_version_flag("--version", absl::StrCat("ev-broker ", ev::process::Version()), "print the version and exit");
   app.add_option("--port", port, "Port on 127.0.0.1; 0 takes a free one")
       ->check(CLI::Range(0, 65535))
       ->envname("EV_BROKER_PORT")
@@ -63,11 +68,7 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(1, 1000))
       ->envname("EV_BROKER_PARTITIONS")
       ->capture_default_str();
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : kMisconfigured;
-  }
+  if (const auto exit_code = ev::config::ParseCommandLine(app, argc, argv, std::cout, std::cerr)) return *exit_code;
   topics.session_data.partitions = fact_partitions;
   topics.session_complete.partitions = fact_partitions;
   if (absl::Status status = ev::ValidateTopics(topics); !status.ok()) return Fail(status, kMisconfigured);

@@ -6,10 +6,14 @@
 #include <ostream>
 
 #include "absl/strings/str_cat.h"
+#include "base/nearest.h"
+#include "base/text.h"
 #include "evcharging/central/v1/charging_point_service.grpc.pb.h"
 #include "evcharging/central/v1/session_service.grpc.pb.h"
 #include "evcharging/central/v1/ticket_service.grpc.pb.h"
 #include "google/protobuf/util/json_util.h"
+#include "rpc/channel.h"
+#include "rpc/status.h"
 
 namespace ev::evctl {
 namespace {
@@ -38,9 +42,7 @@ absl::Status PrintAll(absl::Duration limit, List list, Items items, std::ostream
     context.set_deadline(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(limit));
     Response response;
     const grpc::Status status = list(&context, request, &response);
-    if (!status.ok()) {
-      return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
-    }
+    if (!status.ok()) return rpc::FromGrpc(status);
     for (const auto& item : items(response)) {
       if (auto printed = Print(item, out); !printed.ok()) return printed;
     }
@@ -49,9 +51,7 @@ absl::Status PrintAll(absl::Duration limit, List list, Items items, std::ostream
   return absl::OkStatus();
 }
 
-}  // namespace
-
-absl::Status Get(const GetOptions& options, std::ostream& out) {
+absl::Status GetFrom(const GetOptions& options, std::ostream& out) {
   const auto channel = grpc::CreateChannel(options.central, grpc::InsecureChannelCredentials());
   if (options.what == "points") {
     auto stub = central::ChargingPointService::NewStub(channel);
@@ -71,7 +71,21 @@ absl::Status Get(const GetOptions& options, std::ostream& out) {
         options.limit, [&](auto... args) { return stub->ListTickets(args...); },
         [](const auto& response) { return response.tickets(); }, out);
   }
-  return absl::InvalidArgumentError(absl::StrCat("get knows points, sessions and tickets, not '", options.what, "'"));
+  return absl::InvalidArgumentError(absl::StrCat("get points, sessions or tickets, not \"", Printable(options.what),
+                                                 "\"", DidYouMean(options.what, {"points", "sessions", "tickets"})));
+}
+
+}  // namespace
+
+absl::Status Get(const GetOptions& options, std::ostream& out) {
+  if (auto status = rpc::CheckTarget(options.central); !status.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat("--central: ", status.message()));
+  }
+  const absl::Status status = GetFrom(options, out);
+  if (!absl::IsUnavailable(status) && !absl::IsDeadlineExceeded(status)) return status;
+  return absl::Status(status.code(),
+                      absl::StrCat("Central at ", options.central, " does not answer: ", status.message(),
+                                   "; is ev-central running? --central or EV_CENTRAL names another address"));
 }
 
 }  // namespace ev::evctl

@@ -15,7 +15,8 @@ struct GetOptions {
   absl::Duration limit = absl::Seconds(10);
 };
 
-// Prints what Central knows as JSON, one object a line, all pages. Returns what the call returned.
+// Prints what Central knows as JSON, one object a line, all pages. Returns InvalidArgument for what Central has not,
+// and what the call returned; when Central cannot be reached, within `limit` for each page, with what to do about it.
 absl::Status Get(const GetOptions& options, std::ostream& out);
 
 }  // namespace ev::evctl

@@ -2,11 +2,15 @@
 
 #include <CLI/CLI.hpp>
 #include <iostream>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "cli/evctl/get.h"
 #include "cli/evctl/tail.h"
+#include "config/command_line.h"
+#include "process/stop_signal.h"
 #include "process/version.h"
 
 namespace {
@@ -22,32 +26,41 @@ int ExitCode(const absl::Status& status) {
 
 int main(int argc, char** argv) {
   CLI::App app(
-      "Looks into a charging network: what Central knows, and what is on Kafka. Prints JSON, one object a line.");
-  app.set_version_flag("--version", std::string(ev::process::Version()));
+      "Looks into a charging network: what Central knows, and what is on Kafka. Prints JSON, one object a line.",
+      "evctl");
+  app.set_help_flag("-h,--help", "print this and exit");
+  app.set_version_flag("--version", absl::StrCat("evctl ", ev::process::Version()), "print the version and exit");
   app.footer(
       "Examples:\n"
       "  evctl get points\n"
       "  evctl get tickets --central localhost:6001\n"
       "  evctl tail charging_session_complete --kafka-brokers localhost:9092\n"
       "  evctl tail charging_session_data -o ancestor\n"
-      "  evctl tail charging_status_updates --follow");
-  app.require_subcommand(1);
+      "  evctl tail charging_status_updates --follow\n"
+      "`evctl get --help` and `evctl tail --help` list what each takes.\n"
+      "Exit: 0 done, 1 failed, 2 asked for something that cannot be.");
 
   ev::evctl::GetOptions get;
   CLI::App* get_command = app.add_subcommand("get", "What Central knows");
-  get_command->add_option("what", get.what, "points, sessions or tickets")->required();
-  get_command->add_option("--central", get.central, "Central's gRPC address")
-      ->envname("EV_CENTRAL")
-      ->capture_default_str();
+  get_command->footer(
+      "Examples:\n  evctl get points\n  evctl get tickets --central localhost:6001 | jq .amount_micros");
+  get_command->add_option("what", get.what, "points, sessions or tickets");
+  get_command->add_option("--central", get.central, "Central, host:port")->envname("EV_CENTRAL")->capture_default_str();
 
   ev::evctl::TailOptions tail;
   std::vector<std::string> settings;
   CLI::App* tail_command = app.add_subcommand("tail", "What is on a topic, decoded, from its start");
-  tail_command->add_option("topic", tail.topic, "For example charging_session_data")->required();
-  tail_command->add_option("--kafka-brokers", tail.kafka.brokers, "host:port, separated by commas")
+  tail_command->footer(
+      "Examples:\n"
+      "  evctl tail charging_session_complete --kafka-brokers localhost:9092\n"
+      "  evctl tail charging_status_updates --follow");
+  tail_command->add_option("topic", tail.topic, "For example charging_session_data");
+  tail_command->add_option("--kafka-brokers", tail.kafka.brokers, "Brokers, host:port, separated by commas")
       ->envname("EV_KAFKA_BROKERS")
       ->capture_default_str();
-  tail_command->add_option("--kafka-config", settings, "Any librdkafka setting, key=value; may be repeated");
+  tail_command->add_option("--kafka-config", settings, "Any librdkafka setting, key=value; may be repeated")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
   std::string output = "json";
   tail_command
       ->add_option("-o,--output", output,
@@ -55,19 +68,21 @@ int main(int argc, char** argv) {
                    "(type, message_id, cp_id, session_id, energy_consumed_kwh, total_cost, charging_rate, timestamp)")
       ->check(CLI::IsMember({"json", "ancestor"}))
       ->capture_default_str();
-  tail_command->add_flag("--follow", tail.follow, "Stay and print what comes");
+  bool follows = false;
+  tail_command->add_flag("--follow", follows, "Stay and print what comes, until Ctrl-C");
 
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
-  }
+  if (const auto exit_code = ev::config::ParseCommandLine(app, argc, argv, std::cout, std::cerr)) return *exit_code;
   if (*get_command) return ExitCode(ev::evctl::Get(get, std::cout));
+  if (!*tail_command) return ExitCode(absl::InvalidArgumentError("which command? get or tail (evctl --help)"));
+  if (tail.topic.empty()) return ExitCode(absl::InvalidArgumentError("tail: which topic? (evctl tail --help)"));
   for (const std::string& text : settings) {
     auto setting = ev::kafka::ParseSetting(text);
     if (!setting.ok()) return ExitCode(setting.status());
     tail.kafka.extra.push_back(*std::move(setting));
   }
   if (output == "ancestor") tail.format = ev::evctl::TailFormat::kAncestor;
-  return ExitCode(ev::evctl::Tail(tail, std::cout));
+  // Before any thread, so that all inherit its mask. Without --follow a signal just ends the program.
+  std::optional<ev::process::StopSignal> stop;
+  if (follows) stop.emplace();
+  return ExitCode(ev::evctl::Tail(tail, follows ? &*stop : nullptr, std::cout));
 }

@@ -12,7 +12,10 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/mutex.h"
+#include "base/nearest.h"
+#include "base/text.h"
 #include "cli/evctl/ancestor.h"
 #include "evcharging/events/v1/alerts.pb.h"
 #include "evcharging/events/v1/facts.pb.h"
@@ -21,7 +24,6 @@
 #include "google/protobuf/util/json_util.h"
 #include "kafka/admin.h"
 #include "kafka/consumer.h"
-#include "process/stop_signal.h"
 
 namespace ev::evctl {
 namespace {
@@ -61,8 +63,9 @@ Decoder DecoderOf(absl::string_view topic, TailFormat format) {
 
 class Printer final : public BatchHandler {
  public:
-  Printer(absl::string_view topic, TailFormat format, std::ostream& out)
-      : format_(format), decode_(DecoderOf(topic, format)), out_(out) {}
+  // `on_nobody_reads` is called, by the consumer's thread, when `out` takes no more.
+  Printer(absl::string_view topic, TailFormat format, std::ostream& out, std::function<void()> on_nobody_reads)
+      : format_(format), decode_(DecoderOf(topic, format)), out_(out), on_nobody_reads_(std::move(on_nobody_reads)) {}
 
   // Before Start(): up to which offset a partition holds messages now.
   void ExpectUpTo(std::int32_t partition, std::int64_t end) {
@@ -80,7 +83,7 @@ class Printer final : public BatchHandler {
 
   absl::Status OnBatch(const IncomingBatch& batch) override {
     for (const IncomingMessage& message : batch.messages) Print(batch, message);
-    out_.flush();
+    if (!out_.flush()) on_nobody_reads_();
     MutexLock lock(mutex_);
     const auto it = left_.find(batch.partition);
     if (it != left_.end() && batch.messages.back().offset + 1 >= it->second) left_.erase(it);
@@ -115,26 +118,45 @@ class Printer final : public BatchHandler {
   const TailFormat format_;
   const Decoder decode_;
   std::ostream& out_;
+  const std::function<void()> on_nobody_reads_;
   Mutex mutex_;
   CondVar done_;
   std::map<std::int32_t, std::int64_t> left_ ABSL_GUARDED_BY(mutex_);
 };
 
+// What a person can do about it.
+absl::Status Explain(const absl::Status& status, const TailOptions& options) {
+  std::vector<std::string> topics;
+  for (const TopicConfig& topic : Topics().All()) topics.push_back(topic.name);
+  if (absl::IsNotFound(status)) {
+    return absl::NotFoundError(absl::StrCat("the broker at ", options.kafka.brokers, " has no topic \"",
+                                            Printable(options.topic), "\" (Central makes ", absl::StrJoin(topics, ", "),
+                                            ")", DidYouMean(options.topic, topics)));
+  }
+  if (!absl::IsUnavailable(status) && !absl::IsDeadlineExceeded(status)) return status;
+  return absl::Status(status.code(),
+                      absl::StrCat("no Kafka broker at ", options.kafka.brokers, " answered within ",
+                                   absl::FormatDuration(options.connect_limit), ": ", status.message(),
+                                   "; is one running? --kafka-brokers or EV_KAFKA_BROKERS names another"));
+}
+
 }  // namespace
 
-absl::Status Tail(const TailOptions& options, std::ostream& out) {
+absl::Status Tail(const TailOptions& options, process::StopSignal* stop, std::ostream& out) {
   auto admin = kafka::Admin::Create(options.kafka);
   if (!admin.ok()) return admin.status();
   auto partitions = (*admin)->PartitionCount(options.topic, options.connect_limit);
-  if (!partitions.ok()) return partitions.status();
+  if (!partitions.ok()) return Explain(partitions.status(), options);
 
-  Printer printer(options.topic, options.format, out);
+  Printer printer(options.topic, options.format, out, [stop] {
+    if (stop != nullptr) stop->RequestStop("nobody reads");
+  });
   std::vector<TopicPartitionOffset> positions;
   for (int i = 0; i < *partitions; ++i) {
     auto marks = (*admin)->QueryWatermarks({options.topic, i}, options.connect_limit);
-    if (!marks.ok()) return marks.status();
-    if (!options.follow && marks->high > marks->low) printer.ExpectUpTo(i, marks->high);
-    if (options.follow || marks->high > marks->low) positions.push_back({options.topic, i, marks->low});
+    if (!marks.ok()) return Explain(marks.status(), options);
+    if (stop == nullptr && marks->high > marks->low) printer.ExpectUpTo(i, marks->high);
+    if (stop != nullptr || marks->high > marks->low) positions.push_back({options.topic, i, marks->low});
   }
   if (positions.empty()) return absl::OkStatus();
 
@@ -145,9 +167,8 @@ absl::Status Tail(const TailOptions& options, std::ostream& out) {
   if (!consumer.ok()) return consumer.status();
   if (auto status = (*consumer)->Start(std::move(positions), printer); !status.ok()) return status;
   absl::Status result;
-  if (options.follow) {
-    process::StopSignal stop;
-    stop.Wait();
+  if (stop != nullptr) {
+    stop->Wait();
   } else {
     const absl::Duration limit = absl::Seconds(60);
     absl::Duration waited;

@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "kafka/kafka_config.h"
+#include "process/stop_signal.h"
 
 namespace ev::evctl {
 
@@ -19,7 +20,6 @@ struct TailOptions {
   kafka::KafkaConfig kafka;
   std::string topic;
   TailFormat format = TailFormat::kJson;
-  bool follow = false;  // Off: ends at what the log holds when it starts.
   absl::Duration connect_limit = absl::Seconds(10);
 };
 
@@ -27,7 +27,10 @@ struct TailOptions {
 // body in hexadecimal, beside `topic`, `partition`, `offset`, `key` and `headers`. In the ancestor's format the decoded
 // message is the whole line, and one that cannot be decoded has `type` "undecodable" first. Returns Unavailable when no
 // broker answers within the limit, NotFound for a topic that is not there.
-absl::Status Tail(const TailOptions& options, std::ostream& out);
+//
+// Ends at what the log holds when it starts; with `stop`, goes on with what comes until a stop is asked for or nobody
+// reads `out` any more.
+absl::Status Tail(const TailOptions& options, process::StopSignal* stop, std::ostream& out);
 
 }  // namespace ev::evctl
 

@@ -7,7 +7,12 @@
 #include <sstream>
 #include <utility>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 
 namespace ev::config {
 namespace {
@@ -30,6 +35,31 @@ std::string WithoutComments(std::istream& input) {
   return out;
 }
 
+// In which lines each key stands. CLI11 does not say.
+std::map<std::string, std::vector<int>> LinesOfKeys(const std::string& text) {
+  std::map<std::string, std::vector<int>> lines;
+  std::string section;
+  bool is_in_list = false;
+  int number = 0;
+  for (absl::string_view line : absl::StrSplit(text, '\n')) {
+    ++number;
+    line = absl::StripAsciiWhitespace(line);
+    if (std::exchange(is_in_list, is_in_list && !absl::EndsWith(line, "]")) || line.empty()) continue;
+    if (line.front() == '[' && line.back() == ']') {
+      line = absl::StripPrefix(absl::StripSuffix(line.substr(1, line.size() - 2), "]"), "[");
+      section = absl::EqualsIgnoreCase(line, "default") ? "" : absl::StrCat(line, ".");
+      continue;
+    }
+    const std::pair<absl::string_view, absl::string_view> parts = absl::StrSplit(line, absl::MaxSplits('=', 1));
+    const absl::string_view value = absl::StripAsciiWhitespace(parts.second);
+    is_in_list = absl::StartsWith(value, "[") && !absl::EndsWith(value, "]");
+    std::string key(absl::StripAsciiWhitespace(parts.first));
+    CLI::detail::remove_quotes(key);
+    lines[section + key].push_back(number);
+  }
+  return lines;
+}
+
 class Format : public CLI::ConfigTOML {
  public:
   Format() { comment('\x01'); }  // Comments are gone already.
@@ -37,22 +67,27 @@ class Format : public CLI::ConfigTOML {
 
 }  // namespace
 
-absl::StatusOr<std::map<std::string, std::vector<std::string>>> ReadFile(const std::string& path) {
+absl::StatusOr<std::map<std::string, FileEntry>> ReadFile(const std::string& path) {
   std::ifstream file(path);
   if (!file) return absl::InvalidArgumentError(absl::StrCat("cannot read ", path, ": ", std::strerror(errno)));
-  std::istringstream text(WithoutComments(file));
-  std::map<std::string, std::vector<std::string>> values;
+  const std::string content = WithoutComments(file);
+  const std::map<std::string, std::vector<int>> lines = LinesOfKeys(content);
+  std::istringstream text(content);
+  std::map<std::string, FileEntry> entries;
   try {
     for (const CLI::ConfigItem& item : Format().from_config(text)) {
       if (item.name == "--" || item.name == "++") continue;  // CLI11's marks of where a section ends and begins.
-      if (!values.emplace(item.fullname(), item.inputs).second) {
-        return absl::InvalidArgumentError(absl::StrCat(path, " has ", item.fullname(), " twice"));
+      const auto at = lines.find(item.fullname());
+      if (at != lines.end() && at->second.size() > 1) {
+        return absl::InvalidArgumentError(absl::StrCat(path, " has ", item.fullname(), " more than once, in the lines ",
+                                                       absl::StrJoin(at->second, ", ")));
       }
+      entries[item.fullname()] = {.values = item.inputs, .line = at == lines.end() ? 0 : at->second.front()};
     }
   } catch (const std::exception& error) {
     return absl::InvalidArgumentError(absl::StrCat("cannot read ", path, ": ", error.what()));
   }
-  return values;
+  return entries;
 }
 
 }  // namespace ev::config

@@ -9,10 +9,17 @@
 
 namespace ev::config {
 
-// The values of each key of a configuration file, sections joined by a dot: `[kafka]` and `brokers = "a:1,b:2"` give
-// {"kafka.brokers", {"a:1,b:2"}}. INI or TOML as CLI11 reads them; `#` begins a comment except inside quotes; a list is
+// What a key was given, and where.
+struct FileEntry {
+  std::vector<std::string> values;
+  int line = 0;  // From 1.
+};
+
+// What each key of a configuration file was given, sections joined by a dot: `[kafka]` and `brokers = "a:1,b:2"` give
+// {"kafka.brokers", {{"a:1,b:2"}, 2}}. INI or TOML as CLI11 reads them; `#` begins a comment except inside quotes; a
+// list is
 // `["a", "b"]`. InvalidArgument when the file cannot be read or has a key twice.
-absl::StatusOr<std::map<std::string, std::vector<std::string>>> ReadFile(const std::string& path);
+absl::StatusOr<std::map<std::string, FileEntry>> ReadFile(const std::string& path);
 
 }  // namespace ev::config
 

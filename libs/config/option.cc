@@ -7,28 +7,27 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "base/secret.h"
+#include "base/text.h"
 
 namespace ev::config {
 namespace {
 
 constexpr char kMask[] = "****";
-constexpr const char* kSecretWords[] = {"password", "secret", "token", "jaas", "credential", ".key", "key.pem", "_key"};
 
 absl::Status Bad(absl::string_view text, absl::string_view wanted) {
   return absl::InvalidArgumentError(absl::StrCat("\"", text, "\" is not ", wanted));
 }
 
-// Bytes that no setting needs and that would forge lines where it is shown.
+// Bytes that no setting needs, that would forge lines where it is shown, or that no message could carry.
 absl::Status CheckPrintable(absl::string_view text) {
-  if (std::any_of(text.begin(), text.end(), [](char c) { return absl::ascii_iscntrl(c); })) {
-    return absl::InvalidArgumentError("the value contains a control character");
-  }
-  return absl::OkStatus();
+  if (FindUnprintable(text) == text.npos) return absl::OkStatus();
+  return absl::InvalidArgumentError("the value contains a control character or is not UTF-8");
 }
 
 template <typename T, typename Parse, typename Show>
@@ -55,10 +54,9 @@ Option::Binding Integer(Int* target) {
   return binding;
 }
 
-bool SoundsSecret(absl::string_view key) {
-  const std::string lower = absl::AsciiStrToLower(key);
-  return std::any_of(std::begin(kSecretWords), std::end(kSecretWords),
-                     [&](const char* word) { return absl::StrContains(lower, word); });
+// Every digit that a person may have typed, and no 1e+09.
+std::string NumberText(double value) {
+  return absl::StrFormat("%.15g", value);
 }
 
 }  // namespace
@@ -84,6 +82,7 @@ std::string Option::Description() const {
   std::string out = help_;
   if (!limits_.empty()) absl::StrAppend(&out, "; ", limits_);
   if (binding_.is_list) absl::StrAppend(&out, "; may be repeated");
+  if (binding_.is_switch) absl::StrAppend(&out, "; true or false");
   if (!env_alias_.empty()) absl::StrAppend(&out, "; also ", env_alias_);
   if (const std::string value = absl::StrJoin(Shown(), " "); !value.empty()) absl::StrAppend(&out, " [", value, "]");
   return out;
@@ -105,7 +104,7 @@ Option& Option::Required() {
 
 Option& Option::Range(double least, double most) {
   assert(binding_.number);
-  limits_ = absl::StrCat(least, " to ", most);
+  limits_ = absl::StrCat(NumberText(least), " to ", NumberText(most));
   validators_.push_back([this, least, most] {
     const double value = binding_.number();
     return value >= least && value <= most
@@ -205,7 +204,7 @@ Option::Binding Bind(double* target) {
   auto binding = Scalar(
       target, "NUMBER", "a number",
       [](const std::string& text, double* out) { return absl::SimpleAtod(text, out) && std::isfinite(*out); },
-      [](double value) { return absl::StrCat(value); });
+      [](double value) { return NumberText(value); });
   binding.number = [target] { return *target; };
   return binding;
 }
@@ -241,7 +240,10 @@ Option::Binding Bind(std::map<std::string, std::string>* target) {
                 std::map<std::string, std::string> values;
                 for (const std::string& text : texts) {
                   const auto equals = text.find('=');
-                  if (equals == std::string::npos || equals == 0) return Bad(text.substr(0, equals), "key=value");
+                  if (equals == std::string::npos || equals == 0) {
+                    // Not the text itself: it may be a secret with its name forgotten.
+                    return absl::InvalidArgumentError("takes key=value, and got something else (not shown)");
+                  }
                   values[text.substr(0, equals)] = text.substr(equals + 1);
                 }
                 *target = std::move(values);

@@ -44,7 +44,6 @@ class Option {
   const std::string& help() const { return help_; }
   const Binding& binding() const { return binding_; }
   const std::string& env_alias() const { return env_alias_; }
-  bool is_secret() const { return secret_; }
   std::string flag() const;      // --kafka-brokers
   std::string variable() const;  // EV_KAFKA_BROKERS
   std::string file_key() const;  // kafka.brokers
@@ -76,8 +75,8 @@ Option::Binding Bind(double* target);
 Option::Binding Bind(absl::Duration* target);
 // Lists: the flag may be repeated, the file holds an array, the variable separates by semicolons.
 Option::Binding Bind(std::vector<std::string>* target);
-// key=value each; the later of two equal keys wins. Values of keys that sound secret (password, secret, key, token,
-// jaas) are masked where they are shown.
+// key=value each; the later of two equal keys wins. Values of keys that sound secret (base/secret.h) are masked where
+// they are shown.
 Option::Binding Bind(std::map<std::string, std::string>* target);
 
 }  // namespace ev::config

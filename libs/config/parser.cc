@@ -14,6 +14,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "base/nearest.h"
+#include "base/text.h"
+#include "config/command_line.h"
 #include "config/file.h"
 
 namespace ev::config {
@@ -64,6 +68,20 @@ struct Parser::Impl {
   // `value` names the option and where its value came from, so that it can be found.
   void Say(const Entry& entry, const absl::Status& status) {
     Say(absl::StrCat(entry.option.flag(), ": ", status.message(), " (from ", entry.origin, ")"));
+  }
+
+  Texts Names(std::string (Option::*name)() const) const {
+    Texts names;
+    for (const auto& entry : entries) names.push_back((entry->option.*name)());
+    return names;
+  }
+
+  // Of the option that `problem` begins with, unless its value was typed: then it need not be looked for.
+  std::string OriginOf(absl::string_view problem) const {
+    if (!absl::ConsumePrefix(&problem, "--")) return "";
+    const Entry* entry = Find(problem.substr(0, problem.find_first_of(":, ")));
+    if (entry == nullptr || entry->source == Source::kDefault || entry->source == Source::kFlag) return "";
+    return absl::StrCat(" (from ", entry->origin, ")");
   }
 
   void DeclareFlags();
@@ -131,11 +149,14 @@ void Parser::Impl::ReadFileValues(std::map<Entry*, Texts>& values) {
   for (const auto& entry : entries) {
     const auto it = content->find(entry->option.file_key());
     if (it == content->end()) continue;
-    Take(*entry, Source::kFile, absl::StrCat(it->first, " in ", file));
-    values[entry.get()] = std::move(it->second);
+    Take(*entry, Source::kFile, absl::StrCat(it->first, " in ", file, ", line ", it->second.line));
+    values[entry.get()] = std::move(it->second.values);
     content->erase(it);
   }
-  for (const auto& [key, ignored] : *content) Say(absl::StrCat("--config: unknown key ", key, " in ", file));
+  for (const auto& [key, given] : *content) {
+    Say(absl::StrCat("--config: unknown key ", Printable(key), " in ", file, ", line ", given.line,
+                     DidYouMean(key, Names(&Option::file_key))));
+  }
 }
 
 void Parser::Impl::ReadEnvironment(const std::vector<std::string>& environment, std::map<Entry*, Texts>& values) {
@@ -164,7 +185,8 @@ void Parser::Impl::ReadEnvironment(const std::vector<std::string>& environment, 
   }
   for (const auto& [name, ignored] : variables) {
     if (absl::StartsWith(name, "EV_") && name != "EV_CONFIG")
-      warnings.push_back("unknown environment variable " + name);
+      warnings.push_back(
+          absl::StrCat("unknown environment variable ", Printable(name), DidYouMean(name, Names(&Option::variable))));
   }
 }
 
@@ -196,7 +218,7 @@ void Parser::Impl::Apply(const std::map<Entry*, Texts>& values) {
   }
   if (!problems.empty()) return;  // Checks across options may rely on each being right.
   for (const auto& check : at_end) {
-    if (auto status = check(); !status.ok()) Say(std::string(status.message()));
+    if (auto status = check(); !status.ok()) Say(std::string(status.message()) + OriginOf(status.message()));
   }
 }
 
@@ -265,14 +287,7 @@ std::optional<int> Parser::Run(int argc, const char* const* argv) {
 std::optional<int> Parser::Run(int argc, const char* const* argv, const std::vector<std::string>& environment,
                                std::ostream& out, std::ostream& err) {
   impl_->DeclareFlags();
-  try {
-    impl_->app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    const bool asked = error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success);
-    if (asked) return impl_->app.exit(error, out, err);
-    err << impl_->program.name << ": " << error.what() << "\n";
-    return kMisconfigured;
-  }
+  if (const auto exit_code = ParseCommandLine(impl_->app, argc, argv, out, err)) return exit_code;
   for (const std::string& assignment : environment) {
     if (impl_->file.empty() && absl::StartsWith(assignment, "EV_CONFIG=")) impl_->file = assignment.substr(10);
   }
@@ -282,12 +297,14 @@ std::optional<int> Parser::Run(int argc, const char* const* argv, const std::vec
   impl_->ReadEnvironment(environment, values);
   impl_->ReadFlags(values);
   impl_->Apply(values);
+  const bool is_to_run = impl_->problems.empty() && !impl_->print_only && !impl_->check_only;
+  if (is_to_run) return std::nullopt;  // The program logs the warnings.
+  for (const std::string& warning : impl_->warnings) err << impl_->program.name << ": warning: " << warning << "\n";
   for (const std::string& problem : impl_->problems) err << impl_->program.name << ": " << problem << "\n";
   if (!impl_->problems.empty()) return kMisconfigured;
   if (impl_->print_only) impl_->Print(out);
   if (impl_->check_only && !impl_->print_only) out << impl_->program.name << ": configuration is right\n";
-  if (impl_->print_only || impl_->check_only) return 0;
-  return std::nullopt;
+  return 0;
 }
 
 const Program& Parser::program() const {

@@ -49,7 +49,7 @@ class Parser {
   void Positional(absl::string_view name);
 
   // Runs, in the order given, when all options are set: for checks across options. An error is a misconfiguration: it
-  // should name the option.
+  // should begin with the option (`--kafka-brokers: ...`); where its value came from is added.
   void AtEnd(std::function<absl::Status()> check);
 
   // Returns the code to exit with (0 after --help and the like, 2 when misconfigured, everything that is wrong having
@@ -62,7 +62,7 @@ class Parser {
 
   // After Run().
   Source source(absl::string_view name) const;
-  // What is odd but harmless (unknown EV_* variables): to be logged.
+  // What is odd but harmless (unknown EV_* variables): to be logged. Said on `err` when the program does not run.
   const std::vector<std::string>& warnings() const;
 
  private:

@@ -4,10 +4,9 @@
 #include <cstddef>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "base/address.h"
 #include "kafka/client.h"
 
 namespace ev::kafka {
@@ -19,23 +18,8 @@ constexpr std::size_t kMaxClientId = 49;  // librdkafka 2.0.2 writes past a buff
 absl::Status ValidateAddress(absl::string_view address) {
   absl::string_view host = address;
   if (const std::size_t scheme = host.find("://"); scheme != absl::string_view::npos) host.remove_prefix(scheme + 3);
-  absl::string_view port = "9092";
-  const std::size_t bracket = host.rfind(']');
-  const std::size_t colon = host.rfind(':');
-  if (colon != absl::string_view::npos && (bracket == absl::string_view::npos || colon > bracket)) {
-    port = host.substr(colon + 1);
-    host = host.substr(0, colon);
-  }
-  int number = 0;
-  if (!absl::SimpleAtoi(port, &number) || number < 1 || number > 65535) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("kafka brokers: the port of '", address, "' is not a number from 1 to 65535"));
-  }
-  const bool is_bracketed = absl::StartsWith(host, "[") && absl::EndsWith(host, "]") && host.size() > 2;
-  if (host.empty() || (!is_bracketed && host.find_first_of(" :/[]") != absl::string_view::npos)) {
-    return absl::InvalidArgumentError(absl::StrCat("kafka brokers: '", address, "' is not host:port"));
-  }
-  return absl::OkStatus();
+  const absl::Status status = CheckAddress(host, PortIs::kOptional);
+  return status.ok() ? status : absl::InvalidArgumentError(absl::StrCat("--kafka-brokers: ", status.message()));
 }
 
 absl::Status ValidateBrokers(absl::string_view brokers) {
@@ -47,9 +31,9 @@ absl::Status ValidateBrokers(absl::string_view brokers) {
 
 // Settings on which a promise of Publisher or Subscriber hangs, with the promise.
 constexpr std::pair<absl::string_view, absl::string_view> kFixed[] = {
-    {"bootstrap.servers", "set the brokers instead"},
-    {"metadata.broker.list", "set the brokers instead"},
-    {"client.id", "set the client id instead"},
+    {"bootstrap.servers", "--kafka-brokers sets it"},
+    {"metadata.broker.list", "--kafka-brokers sets it"},
+    {"client.id", "it is the program's name"},
     {"group.id", "it names the marks of what this service has done"},
     {"enable.idempotence", "order and single storage of messages need it"},
     {"acks", "a fact counts as stored when all replicas have it"},
@@ -66,7 +50,7 @@ constexpr std::pair<absl::string_view, absl::string_view> kFixed[] = {
 
 absl::Status ValidateNotFixed(absl::string_view name) {
   for (const auto& [fixed, why] : kFixed) {
-    if (name == fixed) return absl::InvalidArgumentError(absl::StrCat("kafka setting '", name, "' is fixed: ", why));
+    if (name == fixed) return absl::InvalidArgumentError(absl::StrCat("--kafka-config: '", name, "' is fixed: ", why));
   }
   return absl::OkStatus();
 }
@@ -75,10 +59,10 @@ absl::Status Set(rd_kafka_conf_t* conf, const Setting& setting) {
   const auto& [name, value] = setting;
   std::array<char, 512> error{};
   if (rd_kafka_conf_set(conf, name.c_str(), value.c_str(), error.data(), error.size()) != RD_KAFKA_CONF_OK) {
-    // librdkafka's text may name the setting by another of its names, and may quote the value.
+    // librdkafka's text may name the setting by another of its names. It quotes numbers and words of a choice, no
+    // secret.
     return absl::InvalidArgumentError(
-        absl::StrCat("kafka setting '", name,
-                     "': ", IsSecret(name) ? "refused" : absl::StripAsciiWhitespace(absl::string_view(error.data()))));
+        absl::StrCat("--kafka-config: '", name, "': ", absl::StripAsciiWhitespace(absl::string_view(error.data()))));
   }
   return absl::OkStatus();
 }
@@ -90,7 +74,9 @@ absl::Status ValidateKafkaConfig(const KafkaConfig& config) {
   if (!conf.ok()) return conf.status();
   // What does not fit together librdkafka finds only when it builds a client; without addresses it contacts nobody.
   rd_kafka_conf_set(conf->get(), "bootstrap.servers", nullptr, nullptr, 0);
-  return NewClient(RD_KAFKA_PRODUCER, *std::move(conf), std::make_shared<ClientEvents>("check", nullptr)).status();
+  const absl::Status status =
+      NewClient(RD_KAFKA_PRODUCER, *std::move(conf), std::make_shared<ClientEvents>("check", nullptr)).status();
+  return status.ok() ? status : absl::InvalidArgumentError(absl::StrCat("--kafka-config: ", status.message()));
 }
 
 absl::StatusOr<ConfHandle> NewConf(const KafkaConfig& config, const std::vector<Setting>& own) {
@@ -121,21 +107,9 @@ absl::StatusOr<Setting> ParseSetting(absl::string_view text) {
   const absl::string_view key = absl::StripAsciiWhitespace(text.substr(0, equals));
   if (equals == absl::string_view::npos || key.empty()) {
     // Not the text itself: it may be a secret with its name forgotten.
-    return absl::InvalidArgumentError("a kafka setting is given as key=value");
+    return absl::InvalidArgumentError("--kafka-config: takes key=value, and got something else (not shown)");
   }
   return Setting(std::string(key), std::string(text.substr(equals + 1)));
-}
-
-bool IsSecret(absl::string_view setting_name) {
-  const std::string name = absl::AsciiStrToLower(setting_name);
-  for (absl::string_view part : {"password", "secret", ".pem", "oauthbearer.config", "jaas", "token", "passphrase"}) {
-    if (absl::StrContains(name, part)) return true;
-  }
-  return false;
-}
-
-std::string Masked(const Setting& setting) {
-  return IsSecret(setting.first) ? "***" : setting.second;
 }
 
 }  // namespace ev::kafka

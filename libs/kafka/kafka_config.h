@@ -21,19 +21,14 @@ struct KafkaConfig {
   std::vector<Setting> extra;              // Passed to librdkafka over our own settings.
 };
 
-// Checks what can be checked without a broker. InvalidArgument names the option: an empty or malformed address, a
-// client id that is too long, a setting that librdkafka does not know or whose value it refuses, or one that this
-// library must decide itself because a promise hangs on it (idempotence, acknowledgements, partitioner, offsets).
+// Checks what can be checked without a broker. InvalidArgument begins with the option as all programs call it
+// (--kafka-brokers, --kafka-config): an empty or malformed address, a client id that is too long, a setting that
+// librdkafka does not know or whose value it refuses, or one that this library must decide itself because a promise
+// hangs on it (idempotence, acknowledgements, partitioner, offsets).
 absl::Status ValidateKafkaConfig(const KafkaConfig& config);
 
 // `key=value` as typed on a command line. InvalidArgument without a `=` or with an empty key.
 absl::StatusOr<Setting> ParseSetting(absl::string_view text);
-
-// True for settings whose value is a secret: passwords, keys in PEM, tokens.
-bool IsSecret(absl::string_view setting_name);
-
-// The value as it may be shown: "***" in place of a secret.
-std::string Masked(const Setting& setting);
 
 }  // namespace ev::kafka
 

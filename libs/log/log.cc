@@ -18,6 +18,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "base/mutex.h"
+#include "base/text.h"
 
 namespace ev::log {
 namespace {
@@ -54,10 +55,15 @@ std::string TimeText(absl::Time time) {
   return absl::FormatTime(kTimeFormat, time, absl::UTCTimeZone());
 }
 
+// The escapes leave what is above ASCII as it is: control characters are there, too.
+std::string Escaped(absl::string_view text) {
+  return Printable(absl::Utf8SafeCEscape(text));
+}
+
 // Text that a reader of key=value could take apart wrongly is quoted; control characters are escaped always.
 void AppendText(std::string& out, absl::string_view text) {
-  const std::string escaped = absl::Utf8SafeCEscape(text);
-  const bool plain = !text.empty() && escaped.size() == text.size() && text.find_first_of(" =") == text.npos;
+  const std::string escaped = Escaped(text);
+  const bool plain = !text.empty() && escaped == text && text.find_first_of(" =") == text.npos;
   plain ? absl::StrAppend(&out, text) : absl::StrAppend(&out, "\"", escaped, "\"");
 }
 
@@ -85,7 +91,7 @@ struct JsonVisitor {
 };
 
 std::string ToText(absl::string_view message, Fields fields) {
-  std::string out = absl::Utf8SafeCEscape(message);
+  std::string out = Escaped(message);
   for (const Field& field : fields) {
     absl::StrAppend(&out, " ", field.key, "=");
     std::visit(TextVisitor{out}, field.value);

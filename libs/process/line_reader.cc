@@ -15,6 +15,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "base/text.h"
 
 namespace ev::process {
 namespace {
@@ -32,12 +34,17 @@ std::string CommonPrefix(const std::vector<std::string>& words) {
   return prefix;
 }
 
-// How many bytes the UTF-8 sequence that begins with `first` has, and the bits that `first` holds of its character.
-std::pair<int, wchar_t> Utf8Lead(unsigned char first) {
-  if (first >= 0xf0) return {4, first & 0x07};
-  if (first >= 0xe0) return {3, first & 0x0f};
-  if (first >= 0xc0) return {2, first & 0x1f};
-  return {1, first};
+// How many bytes the UTF-8 sequence that begins with `first` should have; 1 where none begins with it.
+std::size_t BytesWanted(unsigned char first) {
+  return first >= 0xf5 ? 1 : first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : first >= 0xc2 ? 2 : 1;
+}
+
+// Of one well-formed character.
+wchar_t Decode(absl::string_view bytes) {
+  const auto first = static_cast<unsigned char>(bytes[0]);
+  wchar_t character = bytes.size() == 1 ? first : first & (0xff >> (bytes.size() + 1));
+  for (const char byte : bytes.substr(1)) character = (character << 6) | (byte & 0x3f);
+  return character;
 }
 
 }  // namespace
@@ -64,7 +71,8 @@ struct LineReader::Impl {
 
   void Deliver(absl::string_view text, const std::stop_token& stop) {
     text = absl::StripAsciiWhitespace(text);
-    if (!text.empty() && text.size() <= kMaxLineBytes && !stop.stop_requested()) on_line(std::string(text));
+    if (text.empty() || text.size() > kMaxLineBytes || stop.stop_requested()) return;
+    on_line(Printable(absl::StrReplaceAll(text, {{"\t", " "}})));
   }
 
   // Up to `size` bytes of input; 0 when it has ended or the reader stops. `el`: whose line is redrawn when asked.
@@ -166,18 +174,23 @@ struct LineReader::Impl {
 
   // libedit's own would block in read() for ever.
   static int GetCharacter(EditLine* el, wchar_t* out) {
-    const Impl& self = Of(el);
-    char byte = 0;
-    if (self.Read(&byte, 1, el) != 1) return 0;
+    Impl& self = Of(el);
+    char byte = std::exchange(self.held_back, '\0');
+    if (byte == '\0' && self.Read(&byte, 1, el) != 1) return 0;
     // libedit shows the prompt before it takes the terminal out of line mode. A Ctrl-D typed in between has ended a
     // line there; read in character mode it is a 0.
     if (byte == '\0') byte = kControlD;
-    auto [bytes, character] = Utf8Lead(static_cast<unsigned char>(byte));
-    for (int i = 1; i < bytes; ++i) {
+    std::string bytes(1, byte);
+    const std::size_t wanted = BytesWanted(static_cast<unsigned char>(byte));
+    while (bytes.size() < wanted) {
       if (self.Read(&byte, 1) != 1) return 0;
-      character = (character << 6) | (byte & 0x3f);
+      if ((static_cast<unsigned char>(byte) & 0xc0) != 0x80) {  // Not its rest: a key of its own, maybe Enter.
+        self.held_back = byte;
+        break;
+      }
+      bytes += byte;
     }
-    *out = character;
+    *out = CharacterLength(bytes) == bytes.size() ? Decode(bytes) : L'?';
     return 1;
   }
 
@@ -202,6 +215,7 @@ struct LineReader::Impl {
   int stop_fd = -1;
   int redraw_fd = -1;
   bool terminal = false;
+  char held_back = '\0';  // The reader's thread's: a byte that was read too many; 0: none.
   std::jthread thread;
 };
 

@@ -27,8 +27,10 @@ class LineReader {
     std::FILE* output = stdout;  // Prompt and echo. Terminal only.
   };
 
-  // `on_line` gets each line that is not blank, without its end and the blanks around it. A line over 4096 bytes is
-  // dropped and `on_line` gets nothing for it. `on_end` comes once, when the input has ended (not when the reader is
+  // `on_line` gets each line that is not blank, without its end and the blanks around it, as text that can be sent and
+  // shown: a tab is a blank, and control characters and bytes that are no UTF-8 are `?` (base/text.h). So a command
+  // with a broken letter in its reason is carried out all the same. A line over 4096 bytes is dropped and `on_line`
+  // gets nothing for it. `on_end` comes once, when the input has ended (not when the reader is
   // destroyed). Neither may destroy the reader.
   LineReader(Options options, std::function<void(const std::string&)> on_line, std::function<void()> on_end);
   ~LineReader();

@@ -5,12 +5,16 @@
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/support/channel_arguments.h>
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "base/address.h"
 #include "rpc/callback_queue.h"
 #include "rpc/grpc_log.h"
 
@@ -36,7 +40,28 @@ std::string ServiceConfig(const std::vector<std::string>& retried) {
   return config + "}";
 }
 
+// Of gRPC, beside dns.
+constexpr absl::string_view kOtherSchemes[] = {"ipv4", "ipv6", "unix", "unix-abstract", "xds"};
+
 }  // namespace
+
+absl::Status CheckTarget(absl::string_view target) {
+  absl::string_view address = target;
+  if (const std::size_t end = target.find("://"); end != target.npos) {
+    const absl::string_view scheme = target.substr(0, end);
+    const bool is_other =
+        std::find(std::begin(kOtherSchemes), std::end(kOtherSchemes), scheme) != std::end(kOtherSchemes);
+    if (is_other) return absl::OkStatus();
+    // dns://server/name; dns:///name asks the system's server.
+    if (scheme == "dns") address = target.substr(std::min(target.find('/', end + 3), target.size() - 1) + 1);
+  } else {
+    absl::ConsumePrefix(&address, "dns:");
+  }
+  const absl::Status status = CheckAddress(address, PortIs::kRequired);
+  if (status.ok()) return status;
+  return absl::InvalidArgumentError(
+      absl::StrCat(status.message(), "; write for example localhost:50051 or dns:///central:50051"));
+}
 
 std::shared_ptr<grpc::Channel> MakeChannel(const ChannelOptions& options) {
   SendGrpcLogToOurs();

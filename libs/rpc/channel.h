@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 
 namespace grpc {
@@ -21,6 +23,10 @@ struct ChannelOptions {
   absl::Duration max_reconnect_backoff = absl::Seconds(5);
   int max_message_bytes = 4 << 20;  // Received.
 };
+
+// Whether MakeChannel() can dial `target`: host:port or dns:///host:port, or a name of gRPC's other schemes, of which
+// only the scheme is checked. InvalidArgument says what would be right.
+absl::Status CheckTarget(absl::string_view target);
 
 // A channel that spreads calls over all addresses of its target, notices a dead peer within 15 s (keepalive), and
 // reconnects with backoff and jitter from 100 ms on. Connects when it is first used. Every call on it wants a deadline:

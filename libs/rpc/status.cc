@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/error_detail.h"
+#include "base/text.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 
@@ -16,11 +17,8 @@ constexpr char kDomain[] = "evcharging";
 constexpr std::size_t kMessageBytes = 1024;
 constexpr std::size_t kDetailBytes = 4096;
 
-// Cuts between characters, not within one of UTF-8.
 std::string Cut(absl::string_view text, std::size_t bytes) {
-  if (text.size() <= bytes) return std::string(text);
-  while (bytes > 0 && (static_cast<unsigned char>(text[bytes]) & 0xc0) == 0x80) --bytes;
-  return std::string(text.substr(0, bytes)) + "...";
+  return Printable(CutUtf8(text, bytes)) + (text.size() > bytes ? "..." : "");
 }
 
 google::rpc::Status Encode(const absl::Status& status, const ErrorDetail& detail) {
@@ -31,7 +29,7 @@ google::rpc::Status Encode(const absl::Status& status, const ErrorDetail& detail
   google::rpc::ErrorInfo info;
   info.set_domain(kDomain);
   info.set_reason(detail.reason.empty() ? absl::StatusCodeToString(status.code()) : detail.reason);
-  for (const auto& [key, value] : detail.metadata) (*info.mutable_metadata())[key] = value;
+  for (const auto& [key, value] : detail.metadata) (*info.mutable_metadata())[key] = Printable(value);
   out.add_details()->PackFrom(info);
 
   if (!detail.fields.empty()) {
@@ -39,7 +37,7 @@ google::rpc::Status Encode(const absl::Status& status, const ErrorDetail& detail
     for (const FieldViolation& field : detail.fields) {
       auto* violation = request.add_field_violations();
       violation->set_field(field.field);
-      violation->set_description(field.description);
+      violation->set_description(Printable(field.description));
     }
     out.add_details()->PackFrom(request);
   }

@@ -18,9 +18,10 @@ std::optional<int> ParseOptions(int argc, const char* const* argv, Options& opti
 
   parser.Group("Kafka");
   std::map<std::string, std::string> settings;
-  parser.Add("kafka-enabled", &options.kafka_enabled, "Off: facts are not read and nothing is sent");
+  parser.Add("kafka-enabled", &options.kafka_enabled,
+             "Read facts and send what happened; without it nothing is booked");
   parser.Add("kafka-brokers", &options.backbone.kafka.brokers, "Brokers, host:port, separated by commas");
-  parser.Add("kafka-config", &settings, "Any librdkafka setting, key=value; may be repeated");
+  parser.Add("kafka-config", &settings, "Any librdkafka setting");
   parser.Add("kafka-group", &options.backbone.group_id, "Under this name lag tools see the progress").Required();
   Topics& topics = options.backbone.topics;
   parser.Add("topic-session-data", &topics.session_data.name, "Starts and samples");

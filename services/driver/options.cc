@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "config/parser.h"
 #include "process/version.h"
+#include "rpc/channel.h"
 #include "services/driver/adapters/read_request_file.h"
 
 namespace ev::driver {
@@ -25,7 +26,7 @@ std::optional<int> ParseOptions(int argc, const char* const* argv, Options& opti
   parser.Group("Driver");
   std::string driver = options.driver.value();
   parser.Add("driver-id", &driver, "The driver at this prompt, and of requests that name none").Required();
-  parser.Add("central", &options.central.target, "Central, host:port").Required();
+  parser.Add("central", &options.central.target, "Central, host:port").Required().Check(rpc::CheckTarget);
   std::string requests;
   parser.Add("requests", &requests, "A file with one charging point a line: charges there in turn, then exits");
   parser.Add("pause", &options.pause, "Between the conclusion of a charge and the next of a list")
@@ -40,10 +41,12 @@ std::optional<int> ParseOptions(int argc, const char* const* argv, Options& opti
   bool kafka_enabled = true;
   BackboneConfig backbone{.kafka = {.brokers = "", .client_id = "ev-driver"}};
   std::map<std::string, std::string> settings;
-  parser.Add("kafka-enabled", &kafka_enabled, "Off: sessions are followed by a stream from Central");
+  parser.Add(
+      "kafka-enabled", &kafka_enabled,
+      "Follow sessions by what Central sends to Kafka, if brokers are named; without it by a stream from Central");
   parser.Add("kafka-brokers", &backbone.kafka.brokers,
              "Brokers, host:port, separated by commas; empty: a stream from Central");
-  parser.Add("kafka-config", &settings, "Any librdkafka setting, key=value; may be repeated");
+  parser.Add("kafka-config", &settings, "Any librdkafka setting");
   parser.Add("topic-status-updates", &backbone.topic, "Where Central tells drivers").Required();
 
   parser.Positional("kafka-brokers");

@@ -18,9 +18,9 @@ std::optional<int> ParseOptions(int argc, const char* const* argv, Options& opti
 
   parser.Group("Kafka");
   std::map<std::string, std::string> settings;
-  parser.Add("kafka-enabled", &options.kafka_enabled, "Off: facts wait in the log");
+  parser.Add("kafka-enabled", &options.kafka_enabled, "Send facts; without it they wait in the log");
   parser.Add("kafka-brokers", &options.backbone.kafka.brokers, "Brokers, host:port, separated by commas");
-  parser.Add("kafka-config", &settings, "Any librdkafka setting, key=value; may be repeated");
+  parser.Add("kafka-config", &settings, "Any librdkafka setting");
   parser.Add("topic-session-data", &options.backbone.pump.data_topic, "Where starts and samples go").Required();
   parser.Add("topic-session-complete", &options.backbone.pump.complete_topic, "Where finals go").Required();
 

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "process/version.h"
+#include "rpc/channel.h"
 
 namespace ev::monitor {
 
@@ -18,8 +19,8 @@ std::optional<int> ParseOptions(int argc, const char* const* argv, Options& opti
 
   parser.Group("Charging point");
   std::string cp;
-  parser.Add("engine", &options.host.engine_address, "The Engine, host:port").Required();
-  parser.Add("central", &options.host.central_address, "Central, host:port").Required();
+  parser.Add("engine", &options.host.engine_address, "The Engine, host:port").Required().Check(rpc::CheckTarget);
+  parser.Add("central", &options.host.central_address, "Central, host:port").Required().Check(rpc::CheckTarget);
   parser.Add("cp-id", &cp, "The charging point's id").Required();
   parser.Add("location", &options.host.location,
              "Where it stands, for a charging point that Central does not know yet");

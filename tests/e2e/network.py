@@ -99,6 +99,12 @@ class Kafka:
             self.kcat("-P", "-t", topic, "-p", str(partition), "-k", key, file.name)
 
 
+def run(program, *arguments, env=None):
+    """A program that ends by itself."""
+    return subprocess.run([str(BIN / program), *arguments], capture_output=True, text=True, timeout=60, check=False,
+                          env={**os.environ, **(env or {})})
+
+
 class Ended(Exception):
     """A program that is waited for runs no more."""
 

@@ -209,6 +209,17 @@ class Pipe(unittest.TestCase):
             self.assertIsNone(net.central.process.poll())
             self.assertTrue(all("message" in record for record in net.central.records()))
 
+    # B140
+    def test_a_letter_that_is_no_utf8_spoils_no_answer(self):
+        with Network(points=1) as net:
+            for process, line in ((net.engines["cp_001"], b"fault caf\xe9 \xc2\x9b\n"), (net.central, b"stop all \xff\n")):
+                process.process.stdin.buffer.write(line)
+                process.process.stdin.buffer.flush()
+            point = eventually("fault and stop are known", lambda: (
+                lambda p: p["connection"]["fault"] and p["causes"] and p)(net.point("cp_001")))
+            self.assertEqual(point["connection"]["fault"], "caf? ?")
+            self.assertEqual(point["causes"][0]["reason"], "?")
+
     # B182
     def test_quit_from_a_pipe_ends_central_with_0(self):
         with Network() as net:

@@ -12,15 +12,10 @@ import tempfile
 import time
 import unittest
 
-from network import BIN, TOOLS, Network, Process, eventually, free_port, series
+from network import TOOLS, Network, Process, eventually, free_port, run, series
 
 SERVICES = ("ev-central", "ev-engine", "ev-monitor", "ev-driver")
 MORE = {"ev-monitor": ("--cp-id", "cp_001")}  # What has no default.
-
-
-def run(program, *arguments, env=None):
-    return subprocess.run([str(BIN / program), *arguments], capture_output=True, text=True, timeout=60, check=False,
-                          env={**os.environ, **(env or {})})
 
 
 def shown_config(program, *arguments, env=None):
@@ -167,11 +162,16 @@ class Programs(unittest.TestCase):
     # B170
     def test_help_version_and_print_config_work_in_every_program(self):
         for program in SERVICES:
-            self.assertRegex(run(program, "--version").stdout, r"\d+\.\d+\.\d+")
+            self.assertRegex(run(program, "--version").stdout, rf"^{program} \d+\.\d+\.\d+\n$")
             self.assertIn("Examples", run(program, "--help").stdout)
             shown = run(program, "--print-config", *MORE.get(program, ()))
             self.assertEqual(shown.returncode, 0, program)
             self.assertIn("# default", shown.stdout)
+        for program in ("ev-broker", "evctl"):
+            self.assertRegex(run(program, "--version").stdout, rf"^{program} \d+\.\d+\.\d+\n$")
+            self.assertIn("Examples", run(program, "--help").stdout)
+        for command in ("get", "tail"):
+            self.assertIn(f"  evctl {command} ", run("evctl", command, "--help").stdout)
 
     # B186
     def test_the_defaults_are_what_the_book_says(self):

@@ -1,11 +1,11 @@
 #include "services/central/adapters/request_fields.h"
 
-#include <algorithm>
 #include <utility>
 #include <variant>
 
 #include "absl/strings/str_cat.h"
 #include "base/error_detail.h"
+#include "base/text.h"
 #include "evcharging/common/v1/price.pb.h"
 #include "evcharging/common/v1/target.pb.h"
 #include "google/protobuf/duration.pb.h"
@@ -33,14 +33,6 @@ absl::StatusOr<Id> ReadFilter(absl::string_view field, absl::string_view text,
                               absl::StatusOr<Id> (*parse)(absl::string_view)) {
   if (text.empty()) return Id();
   return ReadId(field, text, parse);
-}
-
-// C0, DEL, and C1, which UTF-8 writes as c2 80 .. c2 9f. Protobuf has refused what is not UTF-8.
-std::size_t ControlLength(absl::string_view text) {
-  const auto byte = static_cast<unsigned char>(text[0]);
-  if (byte < 0x20 || byte == 0x7f) return 1;
-  if (byte == 0xc2 && text.size() > 1 && static_cast<unsigned char>(text[1]) < 0xa0) return 2;
-  return 0;
 }
 
 template <typename Enum>
@@ -78,29 +70,14 @@ absl::Status CheckText(absl::string_view field, absl::string_view text, std::siz
   if (text.size() > max_bytes) {
     return FieldError(field, absl::StrCat("has ", text.size(), " bytes, at most ", max_bytes, " are allowed"));
   }
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (ControlLength(text.substr(i)) > 0) {
-      return FieldError(field, absl::StrCat("contains a control character at byte ", i));
-    }
+  if (const std::size_t bad = FindUnprintable(text); bad != text.npos) {
+    return FieldError(field, absl::StrCat("contains a control character, or no UTF-8, at byte ", bad));
   }
   return absl::OkStatus();
 }
 
 std::string CleanText(absl::string_view text, std::size_t max_bytes) {
-  if (text.size() > max_bytes) {
-    // Cut between characters of UTF-8, not within one.
-    std::size_t end = max_bytes;
-    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
-    text = text.substr(0, end);
-  }
-  std::string clean;
-  clean.reserve(text.size());
-  while (!text.empty()) {
-    const std::size_t control = ControlLength(text);
-    clean.push_back(control > 0 ? ' ' : text[0]);
-    text.remove_prefix(std::max<std::size_t>(control, 1));
-  }
-  return clean;
+  return Printable(CutUtf8(text, max_bytes), ' ');
 }
 
 absl::StatusOr<int> ReadPageSize(int page_size) {

@@ -11,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "base/error_detail.h"
+#include "base/text.h"
 #include "domain/figures.h"
 #include "services/central/console/panel_model.h"
 

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
+#include "base/text.h"
 #include "domain/figures.h"
 
 namespace ev::central {
@@ -18,17 +19,6 @@ constexpr int kShortId = 8;  // Digits of a session id that a person needs.
 
 std::string TimeText(absl::Time time) {
   return absl::FormatTime("%H:%M:%S", time, absl::UTCTimeZone());
-}
-
-// The length of the well-formed UTF-8 sequence that `text` begins with; 0: there is none.
-std::size_t SequenceLength(absl::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const std::size_t length = byte(0) < 0x80 ? 1 : byte(0) < 0xc2 ? 0 : byte(0) < 0xe0 ? 2 : byte(0) < 0xf0 ? 3 : 4;
-  if (length == 0 || byte(0) > 0xf4 || length > text.size()) return 0;
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xc0) != 0x80) return 0;
-  }
-  return length;
 }
 
 std::string CausesText(const std::vector<OutOfService>& causes) {
@@ -93,20 +83,6 @@ std::string Paint(const PanelLine& line, bool has_color) {
       return painted("90");
   }
   return line.text;
-}
-
-std::string Printable(absl::string_view text) {
-  std::string out;
-  while (!text.empty()) {
-    const std::size_t length = SequenceLength(text);
-    // Beside the plain control characters those of ISO 8859: U+0080 to U+009F, of which one begins commands.
-    const bool is_control = length == 1
-                                ? absl::ascii_iscntrl(static_cast<unsigned char>(text[0]))
-                                : length == 2 && text[0] == '\xc2' && static_cast<unsigned char>(text[1]) < 0xa0;
-    absl::StrAppend(&out, length == 0 || is_control ? "?" : text.substr(0, length));
-    text.remove_prefix(std::max<std::size_t>(length, 1));
-  }
-  return out;
 }
 
 std::string PointText(const PointView& point) {
@@ -233,11 +209,11 @@ void PanelModel::Apply(const RequestDenied& denied) {
 
 void PanelModel::Happened(absl::Time time, absl::string_view what, Ink ink) {
   if (recent_.size() == kRecent) recent_.pop_front();
-  recent_.push_back({Printable(absl::StrCat(TimeText(time), "  ", what).substr(0, kMaxLineBytes)), ink});
+  recent_.push_back({Printable(CutUtf8(absl::StrCat(TimeText(time), "  ", what), kMaxLineBytes)), ink});
 }
 
 bool PanelModel::SetLog(std::vector<std::string> lines) {
-  for (std::string& line : lines) line = Printable(absl::string_view(line).substr(0, kMaxLineBytes));
+  for (std::string& line : lines) line = Printable(CutUtf8(line, kMaxLineBytes));
   if (lines == log_) return false;
   log_ = std::move(lines);
   return true;
@@ -248,7 +224,7 @@ void PanelModel::SetAnswer(absl::string_view text) {
   if (text.empty()) return;
   for (absl::string_view line : absl::StrSplit(text, '\n')) {
     if (answer_.size() == kAnswerLines) break;
-    answer_.push_back(Printable(line.substr(0, kMaxLineBytes)));
+    answer_.push_back(Printable(CutUtf8(line, kMaxLineBytes)));
   }
 }
 
@@ -301,8 +277,7 @@ void PanelModel::RenderPoints(int rows, std::vector<PanelLine>& out) {
   auto it = points_.begin();
   std::advance(it, page_ * per_page);
   for (int i = 0; i < per_page && it != points_.end(); ++i, ++it) {
-    out.push_back(
-        {Printable(absl::string_view(PointText(it->second)).substr(0, kMaxLineBytes)), InkOf(it->second.state)});
+    out.push_back({Printable(CutUtf8(PointText(it->second), kMaxLineBytes)), InkOf(it->second.state)});
   }
   if (pages > 1 && rows > 1) {
     out.push_back(

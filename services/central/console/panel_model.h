@@ -11,6 +11,7 @@
 #include "absl/container/btree_map.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "base/text.h"
 #include "domain/charging_point.h"
 #include "domain/ids.h"
 #include "services/central/core/effects.h"
@@ -36,9 +37,6 @@ std::string Paint(const PanelLine& line, bool has_color);
 std::string PointText(const PointView& point);
 std::string TicketText(const Ticket& ticket);
 std::string SessionText(const Session& session);
-
-// `text` with whatever a terminal could take for a command shown as `?`.
-std::string Printable(absl::string_view text);
 
 // All that the panel shows, and where: charging points by id, totals, what happened last, the log's end, the last
 // answer. Pure: no I/O, no clock, no thread.

@@ -28,7 +28,7 @@ Agent::Agent(const AgentOptions& options, CentralClient& client, const Clock& cl
       metrics_(registry),
       core_(options.core, ids),
       collect_(registry.OnCollect([this] { Collect(); })) {
-  readiness_.SetDegraded(kCondition, "central was not reached yet");
+  readiness_.SetDegraded(kCondition, "central has not answered yet");
   thread_ = std::jthread([this](const std::stop_token& stop) { Run(stop); });
 }
 
@@ -369,6 +369,7 @@ void Agent::ServeWaiters() {
 
 void Agent::ShowCentral() {
   CentralView view = central();
+  if (!view.is_known) return;  // Nothing was tried yet that could have failed.
   if (view.is_known == shown_.is_known && view.is_reachable == shown_.is_reachable && view.error == shown_.error) {
     return;
   }

@@ -9,11 +9,11 @@
 #include <cstdlib>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "base/clock.h"
+#include "base/text.h"
 #include "log/log.h"
 
 namespace ev::driver {
@@ -26,22 +26,6 @@ constexpr absl::Duration kLastWrites = absl::Seconds(2);
 
 absl::Duration Now() {
   return SystemClock().Now().monotonic;
-}
-
-std::string Printable(absl::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (absl::ascii_iscntrl(static_cast<unsigned char>(c))) c = '?';
-  }
-  return out;
-}
-
-// At most `columns` bytes, so that a line never wraps, and no broken character at its end.
-absl::string_view Cut(absl::string_view text, int columns) {
-  if (text.size() <= static_cast<std::size_t>(columns)) return text;
-  std::size_t end = static_cast<std::size_t>(columns);
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
-  return text.substr(0, end);
 }
 
 }  // namespace
@@ -128,7 +112,9 @@ std::string Printer::Framed(absl::string_view lines, absl::string_view live) {
     absl::StrAppend(&out, "\x1b[", size.rows - 2, ";1H");
     for (absl::string_view line : absl::StrSplit(lines, '\n')) absl::StrAppend(&out, "\n\r", line);
   }
-  absl::StrAppend(&out, "\x1b[", size.rows - 1, ";1H\x1b[2K\x1b[7m", Cut(live, size.columns), "\x1b[m",
+  // A character has at most as many columns as bytes, so the line never wraps.
+  absl::StrAppend(&out, "\x1b[", size.rows - 1, ";1H\x1b[2K\x1b[7m",
+                  CutUtf8(live, static_cast<std::size_t>(size.columns)), "\x1b[m",
                   "\x1b"
                   "8");  // Restore it.
   return out;

@@ -17,9 +17,9 @@ namespace ev::driver {
 // Answers for people on stdout, written by a thread of its own, so that a reader who does not read holds up nobody.
 //
 // On a terminal that can, with a prompt, lines scroll above a line with the live figures, and the last line is the
-// prompt's. Elsewhere everything is one line after the other. Control characters in texts are shown as `?`. Bounded:
-// what finds the queue full is dropped, and how much is said in its place. The destructor writes what waits, for at
-// most 2 s, and gives the terminal back. Thread-safe.
+// prompt's. Elsewhere everything is one line after the other. Control characters, and bytes that are no UTF-8, are
+// shown as `?`. Bounded: what finds the queue full is dropped, and how much is said in its place. The destructor writes
+// what waits, for at most 2 s, and gives the terminal back. Thread-safe.
 class Printer {
  public:
   struct Options {

@@ -14,7 +14,7 @@
 namespace ev::driver {
 
 Drivers::Drivers(const DriversConfig& config, IdSource& ids)
-    : config_(config), ids_(ids), central_{.error = "central was not reached yet"} {}
+    : config_(config), ids_(ids), central_{.error = "central has not answered yet"} {}
 
 Drivers::~Drivers() = default;
 

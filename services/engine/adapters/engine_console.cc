@@ -9,6 +9,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "base/text.h"
 #include "domain/target_text.h"
 
 namespace ev::engine {
@@ -40,7 +41,7 @@ std::string Describe(const Status& status) {
   absl::StrAppend(&text, report.plugged_in ? "  plugged in" : "  unplugged",
                   status.monitor_present ? "" : "  NO MONITOR", "  register ", Millionths(status.register_mwh), " kWh");
   if (report.unsettled_total > 0) absl::StrAppend(&text, "  ", report.unsettled_total, " not settled");
-  return text;
+  return Printable(text);
 }
 
 absl::string_view EngineConsole::Help() {
@@ -72,7 +73,7 @@ void EngineConsole::OnLine(const std::string& line) {
   } else if (command == "unplug" && rest.empty()) {
     act([](Engine& core, Moment now) { core.Unplug(now); });
   } else if (command == "fault") {
-    act([text = std::string(rest.substr(0, 200))](Engine& core, Moment now) { core.InjectFault(text, now); });
+    act([text = std::string(CutUtf8(rest, kMaxFaultText))](Engine& core, Moment now) { core.InjectFault(text, now); });
   } else if (command == "clear" && rest.empty()) {
     act([](Engine& core, Moment now) { core.ClearFault(now); });
   } else if (command == "request") {
@@ -105,7 +106,7 @@ void EngineConsole::Request(absl::string_view arguments) {
   }
   host_.RequestSession(std::move(request), [print = print_](const PointRequestAnswer& answer) {
     if (answer.session) return print(absl::StrCat("granted: session ", answer.session->value()));
-    print(absl::StrCat("denied: ", Name(answer.denial), answer.text.empty() ? "" : ", ", answer.text));
+    print(absl::StrCat("denied: ", Name(answer.denial), answer.text.empty() ? "" : ", ", Printable(answer.text)));
   });
 }
 

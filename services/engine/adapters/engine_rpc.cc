@@ -1,13 +1,12 @@
 #include "services/engine/adapters/engine_rpc.h"
 
-#include <algorithm>
 #include <map>
 #include <utility>
 #include <vector>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/error_detail.h"
+#include "base/text.h"
 #include "evcharging/engine/v1/engine_service.grpc.pb.h"
 #include "log/log.h"
 #include "rpc/server_call.h"
@@ -22,7 +21,6 @@ namespace common = evcharging::common::v1;
 
 constexpr std::size_t kStreamBound = 256;
 constexpr absl::Duration kHeartbeat = absl::Seconds(10);
-constexpr std::size_t kMaxFaultText = 200;
 
 using AttachStream = rpc::BidiStream<pb::AttachUp, pb::AttachDown>;
 using Watcher = rpc::BoundedWriter<pb::WatchStatusResponse>;
@@ -149,7 +147,7 @@ class EngineRpc::Impl final : public pb::EngineService::CallbackService {
   grpc::ServerUnaryReactor* InjectFault(grpc::CallbackServerContext*, const pb::InjectFaultRequest* request,
                                         pb::EngineStatus* response) override {
     const std::string& text = request->fault();
-    if (text.size() > kMaxFaultText || std::any_of(text.begin(), text.end(), absl::ascii_iscntrl)) {
+    if (text.size() > kMaxFaultText || FindUnprintable(text) != text.npos) {
       return Refuse(rpc::UnaryCall<pb::EngineStatus>::Make(response),
                     FieldError("fault", absl::StrCat("at most ", kMaxFaultText, " bytes without control characters")));
     }

@@ -31,6 +31,7 @@ struct EngineOptions {
   absl::Duration plug_in_delay = absl::Seconds(1);
 };
 
+inline constexpr std::size_t kMaxFaultText = 200;  // Bytes.
 inline constexpr absl::Duration kDefaultPlugInTimeToLive = absl::Seconds(30);
 
 // Why the contactor opened.
@@ -66,6 +67,7 @@ class Engine {
   // By hand. All may be repeated.
   void PlugIn(Moment now);
   void Unplug(Moment now);
+  // `text`: at most kMaxFaultText bytes, printable (base/text.h).
   void InjectFault(absl::string_view text, Moment now);
   void ClearFault(Moment now);
   // A person asks for a charge: the result comes as an Outcome's request_results, at once or within the request's time

@@ -1,6 +1,7 @@
 #include "services/monitor/adapters/monitor_metrics.h"
 
 #include "absl/strings/str_cat.h"
+#include "base/text.h"
 #include "metrics/total.h"
 
 namespace ev::monitor {
@@ -52,7 +53,7 @@ std::string Describe(const MonitorStatus& status, const CpId& cp) {
   if (status.report && status.report->occupation) {
     absl::StrAppend(&text, "  session ", status.report->occupation->session.value());
   }
-  return text;
+  return Printable(text);
 }
 
 }  // namespace ev::monitor

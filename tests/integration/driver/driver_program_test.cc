@@ -197,6 +197,8 @@ TEST_F(DriverProgramTest, ACentralThatIsAwayIsSaidAndTheChargeIsAskedWhenItRetur
   central_.Serve();
   EXPECT_EQ(ExitCode(), 0) << Out();
   EXPECT_THAT(Out(), HasSubstr("central answers again"));
+  EXPECT_THAT(Err(), HasSubstr("central cannot be reached, trying again"));
+  EXPECT_THAT(Err(), Not(HasSubstr("not answered yet"))) << "nothing is said before the first try has failed";
 }
 
 }  // namespace

@@ -9,6 +9,7 @@ namespace {
 
 using EngineRpcTest = EngineMonitorTest;
 
+// B140
 TEST_F(EngineRpcTest, BadFieldsAreNamed) {
   const auto field = [](const absl::Status& status) {
     EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument));
@@ -22,6 +23,8 @@ TEST_F(EngineRpcTest, BadFieldsAreNamed) {
   EXPECT_EQ(field(Call(&Stub::RequestSession, {}).status()), "driver_id");
   engine_pb::InjectFaultRequest fault;
   fault.set_fault(std::string(201, 'x'));
+  EXPECT_EQ(field(Call(&Stub::InjectFault, fault).status()), "fault");
+  fault.set_fault("cable \xc2\x9b");
   EXPECT_EQ(field(Call(&Stub::InjectFault, fault).status()), "fault");
   engine_pb::StopSessionRequest stop;
   stop.set_session_id(FakeCentral::SessionOf(1));

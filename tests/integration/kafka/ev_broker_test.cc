@@ -110,6 +110,12 @@ TEST(EvBrokerTest, WrongArgumentsEndWithTwoAndHelpWithZero) {
   Child wrong({"--partitions", "0"});
   EXPECT_THAT(wrong.ReadAll(), HasSubstr("--partitions"));
   EXPECT_EQ(wrong.Wait(), 2);
+  Child unknown({"--prot", "1"});
+  EXPECT_EQ(unknown.ReadAll(), "ev-broker: unknown option --prot; did you mean --port? (ev-broker --help)\n");
+  EXPECT_EQ(unknown.Wait(), 2);
+  Child version({"--version"});
+  EXPECT_THAT(version.ReadAll(), testing::MatchesRegex("ev-broker [0-9]+\\.[0-9]+\\.[0-9]+\n"));
+  EXPECT_EQ(version.Wait(), 0);
   Child help({"--help"});
   EXPECT_THAT(help.ReadAll(), HasSubstr("NOT DURABLE"));
   EXPECT_EQ(help.Wait(), 0);

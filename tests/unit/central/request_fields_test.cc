@@ -16,7 +16,7 @@ using ::testing::HasSubstr;
 TEST(RequestFieldsTest, AControlCharacterIsRefusedAndOtherWritingIsNot) {
   EXPECT_THAT(CheckText("reason", "Máquina rota — 壊れた 🔌", 200), IsOk());
   EXPECT_THAT(CheckText("reason", "", 200), IsOk());
-  for (const char* text : {"a\nb", "\x1b[2J", "\x7f", "a\xc2\x85", "a\xc2\x9f z"}) {
+  for (const char* text : {"a\nb", "\x1b[2J", "\x7f", "a\xc2\x85", "a\xc2\x9f z", "caf\xe9"}) {
     const absl::Status status = CheckText("reason", text, 200);
     EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("control character")));
     EXPECT_EQ(DetailOf(status).fields.at(0).field, "reason");

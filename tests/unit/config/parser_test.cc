@@ -31,7 +31,7 @@ struct Trial {
     parser.Add("kafka-password", &password, "password").Secret();
     parser.Add("listen", &listen, "address");
     parser.Add("grpc-port", &port, "port").Range(0, 65535).EnvAlias("ENGINE_LISTEN_PORT");
-    parser.Add("window-size", &window, "ids");
+    parser.Add("window-size", &window, "ids").Range(-10, 1e9);
     parser.Add("share", &share, "a part").Range(0, 1);
     parser.Add("tag", &tags, "tags");
     parser.Add("mode", &mode, "mode").OneOf({"auto", "manual"});
@@ -116,13 +116,57 @@ TEST_F(ParserTest, TheFileTakesSectionsQuotesCommentsAndLists) {
 TEST_F(ParserTest, AnUnknownKeyInTheFileIsAMisconfiguration) {
   Trial run({ConfigFile("[kafka]\nbroker = \"typo:1\"\n")});
   EXPECT_EQ(run.code, 2);
-  EXPECT_THAT(run.err.str(), AllOf(HasSubstr("kafka.broker"), HasSubstr("ev.toml")));
+  EXPECT_THAT(run.err.str(), HasSubstr("--config: unknown key kafka.broker in " + dir_.File("ev.toml") +
+                                       ", line 2; did you mean kafka.brokers?"));
+}
+
+// B171
+TEST_F(ParserTest, AnErrorInTheFileNamesFileAndLine) {
+  Trial run(
+      {ConfigFile("# a comment\n"
+                  "tag = [\"a=1\",\n"
+                  "  \"b\"]\n"
+                  "[kafka]\n"
+                  "linger = 2s  # too long\n"
+                  "nonsense\n")});
+  EXPECT_EQ(run.code, 2);
+  const std::string file = " in " + dir_.File("ev.toml");
+  EXPECT_THAT(run.err.str(),
+              AllOf(HasSubstr("--kafka-linger: 2s is out of range, 0 to 1s (from kafka.linger" + file + ", line 5)"),
+                    HasSubstr("unknown key kafka.nonsense" + file + ", line 6")));
+}
+
+TEST_F(ParserTest, WhatStandsInAListOfSeveralLinesIsNoKey) {
+  Trial run({ConfigFile("tag = [a,\n  mode=1,\n  b]\nmode = manual\n")});
+  EXPECT_EQ(run.code, std::nullopt) << run.err.str();
+  EXPECT_THAT(run.tags, ElementsAre("a", "mode=1", "b"));
+  EXPECT_EQ(run.mode, "manual");
+}
+
+// B171
+TEST_F(ParserTest, ACheckAcrossOptionsSaysWhereTheValueThatItNamesCameFrom) {
+  const auto say = [&](std::vector<std::string> arguments, std::vector<std::string> environment) {
+    std::string brokers;
+    Parser parser({.name = "ev-test", .version = "1", .summary = "", .examples = {}});
+    parser.Add("kafka-brokers", &brokers, "brokers");
+    parser.AtEnd([] { return absl::InvalidArgumentError("--kafka-brokers: wrong"); });
+    std::vector<const char*> argv = {"ev-test"};
+    for (const std::string& argument : arguments) argv.push_back(argument.c_str());
+    std::ostringstream out;
+    std::ostringstream err;
+    EXPECT_EQ(parser.Run(static_cast<int>(argv.size()), argv.data(), environment, out, err), 2);
+    return err.str();
+  };
+  EXPECT_EQ(say({}, {"EV_KAFKA_BROKERS=x"}), "ev-test: --kafka-brokers: wrong (from EV_KAFKA_BROKERS)\n");
+  EXPECT_EQ(say({ConfigFile("[kafka]\nbrokers = x\n")}, {}),
+            "ev-test: --kafka-brokers: wrong (from kafka.brokers in " + dir_.File("ev.toml") + ", line 2)\n");
+  EXPECT_EQ(say({"--kafka-brokers=x"}, {}), "ev-test: --kafka-brokers: wrong\n");
 }
 
 TEST_F(ParserTest, AKeyTwiceAndAValueThatWantsQuotesAreMisconfigurations) {
   Trial twice({ConfigFile("listen = \"a\"\n[kafka]\nlinger = 1ms\n[grpc]\nport = 1\n[kafka]\nlinger = 2ms\n")});
   EXPECT_EQ(twice.code, 2);
-  EXPECT_THAT(twice.err.str(), HasSubstr("kafka.linger"));
+  EXPECT_THAT(twice.err.str(), HasSubstr("kafka.linger more than once, in the lines 3, 7"));
   Trial unquoted({ConfigFile("[kafka]\nbrokers = a:1,b:2\n")});
   EXPECT_EQ(unquoted.code, 2);
   EXPECT_THAT(unquoted.err.str(), AllOf(HasSubstr("--kafka-brokers"), HasSubstr("quote")));
@@ -138,7 +182,43 @@ TEST_F(ParserTest, AFileThatIsNotThereIsAMisconfiguration) {
 TEST_F(ParserTest, AnUnknownVariableIsAWarning) {
   Trial run({}, {"EV_KAFKA_BROKER=x", "PATH=/bin", "EV_CONFIG="});
   EXPECT_EQ(run.code, std::nullopt);
-  EXPECT_THAT(run.parser.warnings(), ElementsAre(HasSubstr("EV_KAFKA_BROKER")));
+  EXPECT_THAT(run.parser.warnings(),
+              ElementsAre("unknown environment variable EV_KAFKA_BROKER; did you mean EV_KAFKA_BROKERS?"));
+  EXPECT_THAT(run.err.str(), IsEmpty()) << "the program logs it";
+}
+
+// B171
+TEST_F(ParserTest, AnUnknownVariableIsSaidWhenTheProgramDoesNotRun) {
+  for (const char* argument : {"--check-config", "--print-config", "--share=2"}) {
+    Trial run({argument}, {"EV_NONSENSE=x"});
+    EXPECT_EQ(run.code, absl::string_view(argument) == "--share=2" ? 2 : 0);
+    EXPECT_THAT(run.err.str(), HasSubstr("ev-test: warning: unknown environment variable EV_NONSENSE\n"));
+    EXPECT_THAT(run.out.str(), Not(HasSubstr("EV_NONSENSE")));
+  }
+}
+
+// B171
+TEST_F(ParserTest, AnEmptyOrMissingValueTakesNoOptionThatFollows) {
+  Trial empty({"--listen=", "--grpc-port", "7"});
+  EXPECT_EQ(empty.code, std::nullopt) << empty.err.str();
+  EXPECT_EQ(empty.listen, "");
+  EXPECT_EQ(empty.port, 7);
+  Trial required({"--kafka-brokers=", "--check-config"});
+  EXPECT_EQ(required.code, 2);
+  EXPECT_THAT(required.err.str(), HasSubstr("--kafka-brokers: needs a value (from --kafka-brokers)"));
+  Trial missing({"--kafka-brokers", "--check-config"});
+  EXPECT_EQ(missing.code, 2);
+  EXPECT_THAT(missing.err.str(), HasSubstr("--kafka-brokers needs a value; after it comes --check-config"));
+  Trial explicit_value({"--listen=--check-config", "--window-size", "-7"});
+  EXPECT_EQ(explicit_value.code, std::nullopt) << explicit_value.err.str();
+  EXPECT_EQ(explicit_value.listen, "--check-config");
+  EXPECT_EQ(explicit_value.window, -7);
+}
+
+TEST_F(ParserTest, AnArgumentTooManyIsNamed) {
+  Trial run({"6001", "host:9092", "more"});
+  EXPECT_EQ(run.code, 2);
+  EXPECT_EQ(run.err.str(), "ev-test: unexpected argument \"more\" (ev-test --help)\n");
 }
 
 TEST_F(ParserTest, TheAncestorsArgumentsStandForTheirFlags) {
@@ -184,12 +264,15 @@ TEST_F(ParserTest, AMisconfigurationNamesTheOptionAndWhereItsValueCameFrom) {
            {"--kafka-brokers=", "", "--kafka-brokers"},
            {"", "EV_KAFKA_BROKERS=", "--kafka-brokers: needs a value (from EV_KAFKA_BROKERS)"},
            {"--kafka-enabled=maybe", "", "--kafka-enabled: \"maybe\" is not true or false"},
-           {"--kafka-config=nonsense", "", "--kafka-config: \"nonsense\" is not key=value"},
+           {"--kafka-config=nonsense", "", "--kafka-config: takes key=value, and got something else"},
            {"--share=nan", "", "--share: \"nan\" is not a number"},
            {"--mode=off", "", "--mode: \"off\" is not one of auto, manual"},
            {"--listen=a\nb", "", "--listen: the value contains a control character"},
-           {"--grpc-prot=1", "", "--grpc-prot"},
-           {"--grpc-port", "", "--grpc-port"},
+           {"--listen=caf\xe9", "", "--listen: the value contains a control character or is not UTF-8"},
+           {"--grpc-prot=1", "", "ev-test: unknown option --grpc-prot; did you mean --grpc-port? (ev-test --help)"},
+           {"--nonsense", "", "ev-test: unknown option --nonsense (ev-test --help)"},
+           {"--grpc-port", "", "ev-test: --grpc-port needs a value"},
+           {"--kafka-enabled=", "", "ev-test: --kafka-enabled= needs true or false"},
        }) {
     Trial run(c.argument.empty() ? std::vector<std::string>{} : std::vector<std::string>{c.argument},
               c.variable.empty() ? std::vector<std::string>{} : std::vector<std::string>{c.variable});
@@ -234,6 +317,24 @@ TEST_F(ParserTest, PrintConfigShowsValuesAndOriginsAndMasksSecrets) {
   EXPECT_THAT(text, Not(HasSubstr("hunter2")));
 }
 
+// B172
+TEST_F(ParserTest, NoSecretIsShownWhateverItIsCalled) {
+  std::vector<std::string> arguments = {"--print-config"};
+  for (const char* name :
+       {"ssl.key.pem", "sasl.oauthbearer.config", "ssl.key.passphrase", "SASL.PASSWORD", "sasl.jaas.config",
+        "sasl.oauthbearer.client.secret", "ssl.keystore.password", "x.token", "x_key"}) {
+    arguments.push_back(std::string("--kafka-config=") + name + "=hunter2");
+  }
+  Trial shown(arguments);
+  EXPECT_EQ(shown.code, 0);
+  EXPECT_THAT(shown.out.str() + shown.err.str(), Not(HasSubstr("hunter2")));
+  for (const char* argument : {"--kafka-config=hunter2", "--kafka-config==hunter2"}) {
+    Trial nameless({argument});  // Its name was forgotten.
+    EXPECT_EQ(nameless.code, 2);
+    EXPECT_THAT(nameless.out.str() + nameless.err.str(), Not(HasSubstr("hunter2")));
+  }
+}
+
 TEST_F(ParserTest, WhatPrintConfigShowsReadsBackAsTheSame) {
   Trial first({"--print-config", "--kafka-brokers=a:1,b:2", "--tag=x y", "--tag=#2", "--share=0.25", "--window-size=7",
                "--kafka-enabled=false", "6001"});
@@ -258,6 +359,8 @@ TEST_F(ParserTest, HelpShowsOptionsDefaultsAndExamplesAndVersionTheVersion) {
   EXPECT_EQ(help.code, 0);
   EXPECT_THAT(help.out.str(), AllOf(HasSubstr("--kafka-linger DURATION"), HasSubstr("[5ms]"), HasSubstr("0 to 1s"),
                                     HasSubstr("ev-test 6001 host:9092"), HasSubstr("ENGINE_LISTEN_PORT")));
+  EXPECT_THAT(help.out.str(), AllOf(HasSubstr("any setting; may be repeated"), HasSubstr("0 to 1000000000"),
+                                    HasSubstr("use Kafka; true or false [true]")));
   Trial version({"--version"});
   EXPECT_EQ(version.code, 0);
   EXPECT_EQ(version.out.str(), "ev-test 1.2.3\n");

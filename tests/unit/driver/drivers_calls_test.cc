@@ -11,6 +11,11 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
+TEST_F(DriversCallsTest, BeforeItsFirstAnswerCentralIsNeitherReachedNorLost) {
+  EXPECT_FALSE(core_.central().is_known);
+  EXPECT_EQ(core_.central().error, "central has not answered yet");
+}
+
 TEST_F(DriversCallsTest, ARequestIsSentAgainWithTheSameIdUntilCentralAnswers) {
   Connect();
   const CallId call = Start();

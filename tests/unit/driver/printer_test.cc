@@ -68,8 +68,8 @@ TEST_F(PipePrinterTest, EveryLineIsWrittenBeforeItEnds) {
 }
 
 TEST_F(PipePrinterTest, ControlCharactersOfOthersAreNotPassedOn) {
-  printer_->Line("Calle \x1b[2J Mayor\r\a, Alicante \xc3\xb1");
-  EXPECT_EQ(Finish(), "Calle ?[2J Mayor??, Alicante \xc3\xb1\n");
+  printer_->Line("Calle \x1b[2J Mayor\r\a, Alicante \xc3\xb1 \xc2\x9b caf\xe9");
+  EXPECT_EQ(Finish(), "Calle ?[2J Mayor??, Alicante \xc3\xb1 ? caf?\n");
 }
 
 TEST_F(PipePrinterTest, LiveLinesOfOneKeyComeOnceInTheInterval) {

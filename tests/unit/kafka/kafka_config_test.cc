@@ -15,6 +15,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
+using ::testing::StartsWith;
 
 absl::Status Check(const std::string& name, const std::string& value) {
   return ValidateKafkaConfig({.extra = {{name, value}}});
@@ -31,22 +32,25 @@ TEST(KafkaConfigTest, AnySettingOfLibrdkafkaPassesThrough) {
 }
 
 TEST(KafkaConfigTest, ASettingThatLibrdkafkaRefusesIsNamed) {
-  EXPECT_THAT(Check("lingre.ms", "20"), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("'lingre.ms'")));
+  EXPECT_THAT(Check("lingre.ms", "20"),
+              StatusIs(absl::StatusCode::kInvalidArgument, StartsWith("--kafka-config: 'lingre.ms'")));
   EXPECT_THAT(Check("linger.ms", "soon"), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("'linger.ms'")));
   EXPECT_THAT(Check("linger.ms", "-9"), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("'linger.ms'")));
 }
 
 TEST(KafkaConfigTest, SettingsThatDoNotFitTogetherAreNamedBeforeAnythingStarts) {
   EXPECT_THAT(Check("max.in.flight", "6"), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("max.in.flight")));
-  EXPECT_THAT(ValidateKafkaConfig({.extra = {{"security.protocol", "SASL_PLAINTEXT"}, {"sasl.mechanism", "NONE"}}}),
-              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("SASL mechanism")));
+  EXPECT_THAT(
+      ValidateKafkaConfig({.extra = {{"security.protocol", "SASL_PLAINTEXT"}, {"sasl.mechanism", "NONE"}}}),
+      StatusIs(absl::StatusCode::kInvalidArgument, AllOf(StartsWith("--kafka-config: "), HasSubstr("SASL mechanism"))));
 }
 
 TEST(KafkaConfigTest, ASettingOnWhichAPromiseHangsCannotBeChanged) {
   for (const char* name : {"acks", "request.required.acks", "enable.idempotence", "partitioner", "enable.auto.commit",
                            "auto.offset.reset", "message.timeout.ms", "bootstrap.servers", "group.id", "client.id"}) {
-    EXPECT_THAT(Check(name, "1"), StatusIs(absl::StatusCode::kInvalidArgument,
-                                           AllOf(HasSubstr(std::string("'") + name + "'"), HasSubstr("is fixed"))));
+    EXPECT_THAT(Check(name, "1"),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         AllOf(StartsWith(std::string("--kafka-config: '") + name + "'"), HasSubstr("is fixed"))));
   }
 }
 
@@ -58,7 +62,7 @@ TEST(KafkaConfigTest, AddressesAreCheckedBeforeAnyoneConnects) {
   for (const char* bad : {"", ",", "a:1,", ":9092", "a:0", "a:65536", "a:b", "a:", "[]:9092", "::1", "a b:9092",
                           "tcp://10.0.0.1:9092/x", "http:///"}) {
     EXPECT_THAT(ValidateKafkaConfig({.brokers = bad}),
-                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("kafka brokers")))
+                StatusIs(absl::StatusCode::kInvalidArgument, StartsWith("--kafka-brokers: ")))
         << bad;
   }
 }
@@ -80,13 +84,10 @@ TEST(KafkaConfigTest, ASettingIsTypedAsKeyEqualsValue) {
 }
 
 // B172
-TEST(KafkaConfigTest, SecretsAreNeverShown) {
-  for (const char* name : {"sasl.password", "ssl.key.password", "ssl.keystore.password", "ssl.key.pem", "SASL.Password",
-                           "sasl.oauthbearer.client.secret", "sasl.oauthbearer.config"}) {
-    EXPECT_EQ(Masked({name, "hunter2"}), "***") << name;
-  }
-  EXPECT_EQ(Masked({"sasl.username", "evcharge"}), "evcharge");
-  EXPECT_EQ(Masked({"ssl.key.location", "/k"}), "/k");
+TEST(KafkaConfigTest, ARefusedSecretIsNotQuoted) {
+  EXPECT_THAT(
+      Check("ssl.password", "hunter2"),  // Whatever librdkafka says to it.
+      StatusIs(absl::StatusCode::kInvalidArgument, AllOf(HasSubstr("ssl.password"), Not(HasSubstr("hunter2")))));
 }
 
 TEST(KafkaConfigTest, OurPartitionIsTheOneThatLibrdkafkaChooses) {

@@ -90,6 +90,14 @@ TEST_F(PipeTest, AnEndlessLineIsDroppedAndTheNextIsRead) {
   EXPECT_THAT(lines_.lines(), ElementsAre("list"));
 }
 
+// B140
+TEST_F(PipeTest, WhatCannotBeSentOrShownIsAQuestionMarkAndATabIsABlank) {
+  Start();
+  Type("stop all \xff caf\xe9\nfault\tcable\x1b[2J \xc2\x9b\x01\ncharge caf\xc3\xa9\n");
+  ASSERT_TRUE(lines_.Wait(3));
+  EXPECT_THAT(lines_.lines(), ElementsAre("stop all ? caf?", "fault cable?[2J ??", "charge caf\xc3\xa9"));
+}
+
 TEST_F(PipeTest, AReaderThatWaitsForALineStopsAtOnce) {
   Start();
   Type("list\n");
@@ -152,6 +160,17 @@ TEST_F(TerminalTest, ALineCanBeEditedBeforeItIsEntered) {
   Type("lisx\x7ft caf\xc3\xa9\r");
   ASSERT_TRUE(lines_.Wait(1));
   EXPECT_THAT(lines_.lines(), ElementsAre("list caf\xc3\xa9"));
+}
+
+// B140
+TEST_F(TerminalTest, AByteThatBeginsNoCharacterSwallowsNoKeyThatFollows) {
+  Start();
+  Type("stop \xff\xe2x\xc3\r");
+  ASSERT_TRUE(lines_.Wait(1));
+  EXPECT_THAT(lines_.lines(), ElementsAre("stop ??x?"));
+  Type("ok\r");
+  ASSERT_TRUE(lines_.Wait(2));
+  EXPECT_THAT(lines_.lines()[1], "ok");
 }
 
 TEST_F(TerminalTest, TheArrowKeyBringsBackTheLastLineAlsoOfAnEarlierRun) {

@@ -52,6 +52,20 @@ TEST(StatusTest, AnErrorWithoutAReasonGetsItsCodesName) {
   EXPECT_EQ(DetailOf(FromGrpc(ToGrpc(absl::NotFoundError("x")))).reason, "NOT_FOUND");
 }
 
+// B140
+TEST(StatusTest, AnErrorsTextCanAlwaysBeReadByTheClient) {
+  const std::string text = "no file caf\xe9\x1b[2J \xc2\x9b";
+  const grpc::Status sent = ToGrpc(
+      WithDetail(absl::NotFoundError(text),
+                 {.reason = "R", .metadata = {{"file", text}}, .fields = {{.field = "file", .description = text}}}));
+  const absl::Status read = FromGrpc(sent);
+  const std::string shown = "no file caf??[2J ?";
+  EXPECT_EQ(read.message(), shown);
+  EXPECT_EQ(
+      DetailOf(read),
+      (ErrorDetail{.reason = "R", .metadata = {{"file", shown}}, .fields = {{.field = "file", .description = shown}}}));
+}
+
 TEST(StatusTest, WhatATrailerCannotCarryIsCutAndTheReasonStays) {
   ErrorDetail detail{.reason = "TOO_MUCH", .metadata = {{"a", std::string(10000, 'x')}}};
   std::string message(1023, 'm');
