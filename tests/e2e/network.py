@@ -38,6 +38,15 @@ def eventually(what, condition, limit_s=LIMIT_S):
         time.sleep(0.05)
 
 
+def compile_protos():
+    """Python's messages from our .proto files, in a folder that is put on the path."""
+    folder = tempfile.mkdtemp(prefix="ev-e2e-protos-")
+    protos = [str(p.relative_to(ROOT / "proto")) for p in (ROOT / "proto/evcharging").rglob("*.proto")]
+    subprocess.run([sys.executable, "-m", "grpc_tools.protoc", "-I.", f"--python_out={folder}",
+                    f"--grpc_python_out={folder}", *protos], cwd=ROOT / "proto", check=True)
+    sys.path.insert(0, folder)
+
+
 def free_port():
     """Below the range from which the kernel gives out ports by itself: nobody takes it by chance before it is bound,
     or between two starts of one program."""

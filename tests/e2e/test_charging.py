@@ -10,16 +10,7 @@ import tempfile
 import unittest
 
 import grpc
-from network import ROOT, Kafka, Network, eventually
-
-
-def compile_protos():
-    """Python's messages from our .proto files, in a folder that is put on the path."""
-    folder = tempfile.mkdtemp(prefix="ev-e2e-protos-")
-    protos = [str(p.relative_to(ROOT / "proto")) for p in (ROOT / "proto/evcharging").rglob("*.proto")]
-    subprocess.run([sys.executable, "-m", "grpc_tools.protoc", "-I.", f"--python_out={folder}",
-                    f"--grpc_python_out={folder}", *protos], cwd=ROOT / "proto", check=True)
-    sys.path.insert(0, folder)
+from network import Kafka, Network, compile_protos, eventually
 
 
 def seconds(timestamp):
