@@ -16,6 +16,7 @@ using central::StreamId;
 
 namespace {
 
+constexpr absl::Duration kHeartbeat = absl::Seconds(10);
 constexpr char kStoreId[] = "0123456789abcdef0123456789abcdef";
 
 void Add(ShardCounters& sum, const ShardCounters& more) {
@@ -68,6 +69,11 @@ void CentralProcess::Start() {
           Apply(i, {}, [](Shard& shard, const Moment& now, Effects& out) { shard.Tick(now, out); });
         }
       });
+  loop_.Every(
+      run_->life, [] { return kHeartbeat; },
+      [this] {
+        for (const auto& [id, watch] : run_->watches) watch->stream->ToClient([watch = watch] { watch->heartbeat(); });
+      });
 }
 
 void CentralProcess::Crash() {
@@ -79,6 +85,9 @@ void CentralProcess::Crash() {
   if (!dead->in_flight.empty() && random_.Chance(50)) Write(dead->in_flight);
   for (auto& [id, link] : dead->links) {
     if (random_.Chance(80)) link->stream->ServerDied();
+  }
+  for (auto& [id, watch] : dead->watches) {
+    if (random_.Chance(80)) watch->stream->ServerDied();
   }
 }
 
@@ -210,6 +219,8 @@ void CentralProcess::Deliver(int shard, const central::Effect& effect) {
     });
   } else if (const auto* accepted = std::get_if<central::LinkAccepted>(&effect)) {
     Accept(*accepted);
+  } else if (const auto* changed = std::get_if<central::SessionChanged>(&effect)) {
+    OnSession(changed->session);
   }
 }
 
@@ -299,6 +310,49 @@ void CentralProcess::NotDelivered(const LinkHandle& link, const Command& command
       core.OnUndelivered(now, link->cp, link->epoch, command, out);
     });
   });
+}
+
+// --- watches ---------------------------------------------------------------------------------------------------------
+
+bool CentralProcess::Open(const WatchHandle& watch) {
+  if (run_ == nullptr) return false;
+  const std::int64_t id = ++run_->last_id;
+  watch->stream->Serve(run_->life, [this, id](const absl::Status&) { run_->watches.erase(id); });
+  watch->stream->ToServer([this, id, watch] {
+    run_->watches[id] = watch;
+    store::SessionFilter mine;
+    mine.driver = watch->driver;
+    mine.page_size = 1000;
+    const auto page = store_.ListSessions(mine);
+    for (const Session& session : page->items) {
+      if (IsOpen(session.state)) Show(watch, session);
+    }
+    watch->stream->ToClient([watch] { watch->snapshot(); });
+  });
+  return true;
+}
+
+std::optional<Ticket> CentralProcess::TicketOf(const Session& session) {
+  if (session.state != SessionState::kCompleted) return std::nullopt;
+  return store_.FindTicket(session.id.value()).value();
+}
+
+void CentralProcess::Show(const WatchHandle& watch, const Session& session) {
+  watch->stream->ToClient([watch, session, ticket = TicketOf(session)] { watch->session(session, ticket); });
+}
+
+// A reader that is slow gets the newest of each session only.
+void CentralProcess::OnSession(const Session& session) {
+  std::erase_if(run_->watches, [](const auto& entry) { return !entry.second->stream->is_open_at_server(); });
+  for (const auto& [id, watch] : run_->watches) {
+    if (watch->driver != session.driver) continue;
+    const bool is_planned = !watch->waiting.empty();
+    watch->waiting.insert_or_assign(session.id, session);
+    if (is_planned) continue;
+    loop_.After(run_->life, random_.Between(absl::ZeroDuration(), absl::Milliseconds(200)), [this, watch = watch] {
+      for (const auto& [changed, newest] : std::exchange(watch->waiting, {})) Show(watch, newest);
+    });
+  }
 }
 
 // --- calls -----------------------------------------------------------------------------------------------------------

@@ -67,6 +67,19 @@ class CentralProcess {
   void Answer(const LinkHandle& link, const CommandAnswer& answer);
   void NotDelivered(const LinkHandle& link, const Command& command);
 
+  // A driver's stream of its sessions: what is open, a marker, then what changes.
+  struct Watch {
+    std::shared_ptr<Stream> stream;
+    DriverId driver;
+    std::function<void(const Session&, const std::optional<Ticket>&)> session;
+    std::function<void()> snapshot;
+    std::function<void()> heartbeat;
+    std::map<SessionId, Session> waiting;  // To be written: of each session its newest.
+  };
+  using WatchHandle = std::shared_ptr<Watch>;
+  // The server's end of `watch`; false: nobody listens.
+  bool Open(const WatchHandle& watch);
+
   // A call. `done` may never be called: Central may crash. False: nobody listens.
   using OnResult = std::function<void(const central::CallResult&)>;
   bool Start(central::StartCall call, OnResult done);
@@ -75,6 +88,8 @@ class CentralProcess {
   bool UpdatePrice(const CpId& cp, std::int64_t micros_per_kwh);
 
   store::InMemoryStore& store() { return store_; }
+  // Of a session as it was read: only one that is completed has a ticket.
+  std::optional<Ticket> TicketOf(const Session& session);
   const Told& told() const { return told_; }
   std::vector<central::PointView> Points();
   std::int64_t commands_waiting() const;
@@ -95,6 +110,7 @@ class CentralProcess {
     std::vector<central::Effects> effects;
     std::map<std::int64_t, LinkHandle> links;  // By StreamId.
     std::map<CpId, std::int64_t> newest;       // Accepted.
+    std::map<std::int64_t, WatchHandle> watches;
     std::map<central::CallId, OnResult> calls;
     std::map<std::pair<int, int>, std::optional<std::int64_t>> positions;  // By topic and partition.
     int cluster = 0;
@@ -113,6 +129,8 @@ class CentralProcess {
   void Accept(const central::LinkAccepted& accepted);
   bool Send(const central::LinkMessage& message);
   void LinkGone(std::int64_t id);
+  void Show(const WatchHandle& watch, const Session& session);
+  void OnSession(const Session& session);
   void Consume(Broker::Topic topic, int partition);
   bool IsCurrent(const LinkHandle& link) const;
   void AddCounters();

@@ -19,6 +19,75 @@ void Mix(std::uint64_t& digest, std::int64_t number) {
 
 }  // namespace
 
+// What the driver was shown is what Central's ledger says, and each request made what it was told to have made.
+void World::CheckDriver(const DriverSim& driver) {
+  store::Store& store = central_->store();
+  for (const std::string& what : driver.wrong) Wrong(what);
+  const auto wrong = [&](absl::string_view of, absl::string_view what) {
+    Wrong(absl::StrCat(driver.id().value(), ": ", of, " ", what));
+  };
+
+  std::map<SessionId, std::string> made_by;
+  for (const auto& [id, request] : driver.requests()) {
+    ++tally_.asked;
+    Mix(tally_.digest, id);
+    const auto record = store.FindRequest(id);
+    if (record.ok() && !record->session.empty() && !made_by.emplace(record->session, id).second) {
+      wrong(id, "has the session of another request");
+    }
+    if (!request.conclusion) {
+      wrong(id, "has no end");
+      continue;
+    }
+    const auto* denial = std::get_if<driver::Denial>(&*request.conclusion);
+    const auto* ticket = std::get_if<Ticket>(&*request.conclusion);
+    tally_.denials += denial != nullptr ? 1 : 0;
+    // That leaves nothing behind, so a copy of the request that came late may have been granted.
+    if (denial != nullptr && denial->reason == Name(DenialReason::kPointUnknown)) continue;
+    if (!record.ok()) {
+      wrong(id, "was answered and is not remembered");
+      continue;
+    }
+    if (record->session.empty()) {
+      if (denial == nullptr || denial->reason != Name(record->denial)) wrong(id, "was denied otherwise than told");
+      continue;
+    }
+    const Session session = store.FindSession(record->session).value();
+    const std::optional<Ticket> bill = central_->TicketOf(session);
+    const bool is_as_told =
+        bill ? ticket != nullptr && *ticket == *bill : denial != nullptr && denial->reason == Name(session.denial);
+    if (!is_as_told) wrong(id, "did not end as its driver was told");
+    if (!request.session.empty() && request.session != session.id) wrong(id, "was answered with another session");
+  }
+
+  store::SessionFilter mine;
+  mine.driver = driver.id();
+  mine.page_size = 1000;
+  const auto page = store.ListSessions(mine);
+  for (const Session& session : page->items) {
+    if (!session.manual && !made_by.contains(session.id)) wrong(session.id.value(), "is a second of one request");
+  }
+  for (const auto& [id, charge] : driver.shown()) {
+    const Session session = store.FindSession(id).value();
+    if (charge.state != session.state || charge.energy_mwh != session.energy_mwh ||
+        charge.amount_micros != session.amount_micros || charge.ticket != central_->TicketOf(session)) {
+      wrong(id.value(), absl::StrCat("is ", Name(session.state), " and was shown ", Name(charge.state), " with ",
+                                     charge.energy_mwh, " mWh"));
+    }
+  }
+
+  tally_.unconfirmed += driver.unconfirmed;
+  tally_.driver_crashes += driver.crashes;
+  tally_.driver_cuts += driver.cuts;
+  tally_.driver_repeats += driver.repeats;
+  tally_.driver_fetches += driver.fetches;
+  tally_.driver_stops += driver.stops;
+  tally_.lists += driver.lists;
+  tally_.tickets_shown += driver.tickets_shown;
+  Mix(tally_.digest, driver.tickets_shown);
+  Mix(tally_.digest, driver.repeats);
+}
+
 void World::Check() {
   store::Store& store = central_->store();
   if (!central_->is_up()) return Wrong("Central is down in the calm");
@@ -98,10 +167,6 @@ void World::Check() {
           bill.price != start.grant.price || bill.amount_micros != final->second.amount_micros || bill.estimated) {
         Wrong(absl::StrCat(who, " is billed wrongly: ", bill.energy_mwh, " mWh of ", received));
       }
-      const auto asked = key_of_.find(session);
-      if (asked != key_of_.end() && asks_[asked->second].driver != bill.driver) {
-        Wrong(absl::StrCat(who, " is billed to ", bill.driver.value(), " who did not ask for it"));
-      }
       const auto told = last_told.find(session);
       if (told == last_told.end() || !told->second.ticket || *told->second.ticket != bill) {
         Wrong(absl::StrCat(who, ": its ticket was not the last thing told"));
@@ -149,6 +214,8 @@ void World::Check() {
   for (const central::Alert& alert : central_->told().alerts) {
     if (alert.kind == central::AlertKind::kAmountDiffers) Wrong(absl::StrCat("an alert: ", alert.text));
   }
+
+  for (const auto& driver : drivers_) CheckDriver(*driver);
 
   const central::ShardCounters counters = central_->counters();
   tally_.duplicates = counters.duplicates_lru + counters.duplicates_sequence;

@@ -37,6 +37,13 @@ void Tally::Add(const Tally& other) {
   manual += other.manual;
   restarted_finals += other.restarted_finals;
   forged += other.forged;
+  driver_crashes += other.driver_crashes;
+  driver_cuts += other.driver_cuts;
+  driver_repeats += other.driver_repeats;
+  driver_fetches += other.driver_fetches;
+  driver_stops += other.driver_stops;
+  lists += other.lists;
+  tickets_shown += other.tickets_shown;
 }
 
 World::World(std::uint64_t seed)
@@ -62,7 +69,10 @@ World::World(std::uint64_t seed)
     points_.push_back(std::make_unique<ChargingPointSim>(options, loop_, random_, network_, broker_, *central_));
   }
   const std::int64_t drivers = 1 + random_.Below(4);
-  for (int i = 0; i < drivers; ++i) drivers_.push_back(DriverId(absl::StrCat("driver_", i)));
+  for (int i = 0; i < drivers; ++i) {
+    const DriverId id(absl::StrCat("driver_", i));
+    drivers_.push_back(std::make_unique<DriverSim>(id, loop_, random_, network_, *central_));
+  }
   // Each run has some kinds of failure and not others: all of them together hide each other.
   for (int kind = 0; kind <= static_cast<int>(Fault::kLast); ++kind) {
     if (!random_.Chance(45)) continue;
@@ -79,7 +89,10 @@ void World::Run() {
     point->StartEngine();
     point->StartMonitor();
   }
-  for (const DriverId& driver : drivers_) PlanDriver(driver);
+  for (const auto& driver : drivers_) {
+    driver->Start();
+    PlanDriver(*driver);
+  }
   if (!faults_.empty()) PlanFaults();
   tally_.events += loop_.RunUntil(kStorm);
   Calm();
@@ -101,6 +114,10 @@ void World::RunUntilQuiet() {
 
 ChargingPointSim& World::AnyPoint() {
   return *points_[static_cast<std::size_t>(random_.Below(static_cast<std::int64_t>(points_.size())))];
+}
+
+DriverSim& World::AnyDriver() {
+  return *drivers_[static_cast<std::size_t>(random_.Below(static_cast<std::int64_t>(drivers_.size())))];
 }
 
 void World::Wrong(std::string what) {
@@ -162,15 +179,32 @@ void World::DoFault(Fault fault) {
       return;
     case Fault::kManual:
       ++tally_.manual;
-      return point.Request(random_.Of(drivers_));
+      return point.Request(AnyDriver().id());
     case Fault::kStrangerStops:
-      for (const auto& [session, key] : key_of_) {
-        const Ask& ask = asks_[key];
-        if (ask.cp == point.cp()) StopByDriver(session, DriverId("stranger"), ask.cp, true);
-      }
-      return;
+      return StrangerStops(point);
     case Fault::kForgery:
       return Forge(point);
+    case Fault::kCrashDriver: {
+      DriverSim& driver = AnyDriver();
+      driver.Crash();
+      return loop_.After(soon, [&driver] { driver.Start(); });
+    }
+    case Fault::kCutWatch:
+      return AnyDriver().CutWatch();
+  }
+}
+
+void World::StrangerStops(const ChargingPointSim& point) {
+  store::SessionFilter here;
+  here.cp = point.cp();
+  here.page_size = 1000;
+  const auto page = central_->store().ListSessions(here);
+  for (const Session& session : page->items) {
+    central_->Stop({.call = {}, .session = session.id, .driver = DriverId("stranger")}, session.cp,
+                   [this](const central::CallResult& result) {
+                     const auto* failure = std::get_if<central::Failure>(&result);
+                     if (failure == nullptr || failure->reason != "NOT_YOUR_SESSION") Wrong("a stranger may stop");
+                   });
   }
 }
 
@@ -188,82 +222,28 @@ void World::Forge(ChargingPointSim& point) {
 
 // --- drivers ---------------------------------------------------------------------------------------------------------
 
-void World::PlanDriver(const DriverId& driver) {
+void World::PlanDriver(DriverSim& driver) {
   loop_.Every(
       storm_, [this] { return random_.Between(absl::Milliseconds(200), absl::Seconds(8)); },
-      [this, driver] { NewAsk(driver); });
+      [this, &driver] { random_.Chance(10) ? AskForSeveral(driver) : AskForOne(driver); });
 }
 
-void World::NewAsk(const DriverId& driver) {
-  ++tally_.asked;
-  const std::string key = absl::StrCat("request ", tally_.asked);
-  Ask& ask = asks_[key];
-  ask.driver = driver;
-  ask.cp = AnyPoint().cp();
-  if (random_.Chance(20)) ask.target = EnergyTarget{1 + random_.Below(30'000)};
-  if (random_.Chance(20)) ask.target = AmountTarget{1 + random_.Below(10'000)};
-  if (random_.Chance(10)) ask.target = DurationTarget{random_.Between(absl::Seconds(1), absl::Seconds(10))};
-  Send(key, 1);
+void World::AskForOne(DriverSim& driver) {
+  Target target;
+  if (random_.Chance(20)) target = EnergyTarget{1 + random_.Below(30'000)};
+  if (random_.Chance(20)) target = AmountTarget{1 + random_.Below(10'000)};
+  if (random_.Chance(10)) target = DurationTarget{random_.Between(absl::Seconds(1), absl::Seconds(10))};
+  const std::string request = absl::StrCat("request ", ++last_request_);
+  driver.Ask(request, AnyPoint().cp(), target);
+  if (!random_.Chance(30)) return;
+  loop_.After(random_.Between(absl::ZeroDuration(), absl::Seconds(10)), [&driver, request] { driver.Stop(request); });
 }
 
-// Sends it, and again for as long as no answer has come: the same request, by its id.
-void World::Send(const std::string& key, int attempt) {
-  const Ask& ask = asks_[key];
-  if (ask.is_done || attempt > 5) return;
-  const int times = network_.Loses() ? 0 : network_.Repeats() ? 2 : 1;
-  for (int i = 0; i < times; ++i) {
-    loop_.After(network_.Delay(), [this, key] {
-      const Ask& asked = asks_[key];
-      central_->Start(
-          {.request_key = key, .fingerprint = "same", .driver = asked.driver, .cp = asked.cp, .target = asked.target},
-          [this, key](const central::CallResult& result) {
-            if (network_.Loses()) return;
-            loop_.After(network_.Delay(), [this, key, result] { OnStartResult(key, result); });
-          });
-    });
-  }
-  loop_.After(random_.Between(absl::Seconds(3), absl::Seconds(6)), [this, key, attempt] { Send(key, attempt + 1); });
-}
-
-void World::OnStartResult(const std::string& key, const central::CallResult& result) {
-  Ask& ask = asks_[key];
-  ask.is_done = true;
-  SessionId session;
-  if (const auto* failure = std::get_if<central::Failure>(&result)) {
-    ++tally_.denials;
-    session = failure->session;
-    if (session.empty()) {
-      if (!ask.session.empty()) Wrong(absl::StrCat(key, " was denied after it had got session ", ask.session.value()));
-      // A point that nobody knows yet leaves nothing behind.
-      ask.is_denied = failure->denial != DenialReason::kPointUnknown;
-      return;
-    }
-  }
-  if (const auto* got = std::get_if<Session>(&result)) {
-    session = got->id;
-    if (got->driver != ask.driver || got->cp != ask.cp) Wrong(absl::StrCat(key, " got somebody else's session"));
-    if (got->state == SessionState::kUnconfirmed) ++tally_.unconfirmed;
-  }
-  if (ask.is_denied) Wrong(absl::StrCat(key, " got session ", session.value(), " after it had been denied"));
-  if (!ask.session.empty() && ask.session != session) {
-    Wrong(absl::StrCat(key, " made two sessions, ", ask.session.value(), " and ", session.value()));
-  }
-  const bool is_first = ask.session.empty();
-  ask.session = session;
-  key_of_[session] = key;
-  if (is_first && random_.Chance(30)) {
-    loop_.After(random_.Between(absl::ZeroDuration(), absl::Seconds(10)),
-                [this, session, driver = ask.driver, cp = ask.cp] { StopByDriver(session, driver, cp, false); });
-  }
-}
-
-void World::StopByDriver(const SessionId& session, const DriverId& driver, const CpId& cp, bool is_stranger) {
-  central_->Stop({.call = {}, .session = session, .driver = driver}, cp,
-                 [this, is_stranger](const central::CallResult& result) {
-                   const auto* failure = std::get_if<central::Failure>(&result);
-                   const bool is_refused = failure != nullptr && failure->reason == "NOT_YOUR_SESSION";
-                   if (is_stranger != is_refused) Wrong("a stop was not decided by whose session it is");
-                 });
+// One after the other; small ones, so that the list comes to its end.
+void World::AskForSeveral(DriverSim& driver) {
+  std::vector<CpId> cps;
+  for (std::int64_t i = 2 + random_.Below(3); i > 0; --i) cps.push_back(AnyPoint().cp());
+  driver.RunList(absl::StrCat("list ", ++last_request_), cps, EnergyTarget{1 + random_.Below(3'000)});
 }
 
 // --- the calm and the reckoning --------------------------------------------------------------------------------------
@@ -284,30 +264,21 @@ void World::Calm() {
       point->ClearFault();
       point->Unplug();
     }
+    for (const auto& driver : drivers_) driver->Start();
   });
 }
 
 // Whatever has happened, each charging point is offered in the end, and charges.
 void World::LastRound() {
-  for (const auto& point : points_) {
-    Ask& ask = asks_[absl::StrCat("last request at ", point->cp().value())];
-    ask = {.driver = drivers_.front(), .cp = point->cp(), .target = EnergyTarget{500}};
-    central_->Start(
-        {.driver = ask.driver, .cp = ask.cp, .target = ask.target}, [this, &ask](const central::CallResult& result) {
-          if (const auto* session = std::get_if<Session>(&result)) {
-            ask.session = session->id;
-          } else {
-            Wrong(absl::StrCat(ask.cp.value(),
-                               " is not offered in the calm: ", std::get<central::Failure>(result).status.message()));
-          }
-        });
-  }
+  DriverSim& driver = *drivers_.front();
+  const auto request_at = [](const ChargingPointSim& point) { return absl::StrCat("last at ", point.cp().value()); };
+  for (const auto& point : points_) driver.Ask(request_at(*point), point->cp(), EnergyTarget{500});
   tally_.events += loop_.RunUntil(loop_.now() + absl::Seconds(2));
   for (const auto& point : points_) point->PlugIn();
   tally_.events += loop_.RunUntil(loop_.now() + absl::Seconds(2));
   for (const auto& point : points_) {
-    const SessionId& session = asks_[absl::StrCat("last request at ", point->cp().value())].session;
-    if (!point->meter().closings().contains(session)) {
+    const auto request = driver.requests().find(request_at(*point));
+    if (request == driver.requests().end() || !point->meter().closings().contains(request->second.session)) {
       Wrong(absl::StrCat(point->cp().value(), " does not charge in the calm"));
     }
   }
@@ -317,6 +288,9 @@ bool World::IsQuiet() {
   if (!central_->is_up() || loop_.now() < kStorm + absl::Seconds(21)) return false;
   for (const auto& point : points_) {
     if (!point->has_engine() || point->disk().Stats().starts_and_finals > 0) return false;
+  }
+  for (const auto& driver : drivers_) {
+    if (!driver->IsQuiet()) return false;
   }
   const auto views = central_->Points();
   return views.size() == points_.size() && std::all_of(views.begin(), views.end(), [](const central::PointView& view) {

@@ -4,13 +4,13 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "tests/sim/broker.h"
 #include "tests/sim/central_process.h"
 #include "tests/sim/charging_point.h"
+#include "tests/sim/driver_sim.h"
 #include "tests/sim/event_loop.h"
 #include "tests/sim/network.h"
 
@@ -40,13 +40,20 @@ struct Tally {
   std::int64_t manual = 0;
   std::int64_t restarted_finals = 0;
   std::int64_t forged = 0;
+  std::int64_t driver_crashes = 0;
+  std::int64_t driver_cuts = 0;
+  std::int64_t driver_repeats = 0;
+  std::int64_t driver_fetches = 0;
+  std::int64_t driver_stops = 0;
+  std::int64_t lists = 0;
+  std::int64_t tickets_shown = 0;
   std::uint64_t digest = 0;  // Of all that was decided: equal for equal seeds.
 
   void Add(const Tally& other);
 };
 
 // A small network under a storm of failures, and then a calm in which everything must come right: Central's shards,
-// some Engines and Monitors, Kafka, a store, drivers, an operator. One thread, one seed.
+// some Engines and Monitors, Kafka, a store, drivers with their Driver processes, an operator. One thread, one seed.
 class World {
  public:
   explicit World(std::uint64_t seed);
@@ -59,14 +66,6 @@ class World {
   const std::vector<std::string>& wrong() const { return wrong_; }
 
  private:
-  struct Ask {
-    DriverId driver;
-    CpId cp;
-    Target target;
-    SessionId session;       // What it got.
-    bool is_denied = false;  // Before there was a session.
-    bool is_done = false;
-  };
   enum class Fault {
     kCutLink,
     kCutAttach,
@@ -85,23 +84,26 @@ class World {
     kManual,
     kStrangerStops,
     kForgery,
-    kLast = kForgery,
+    kCrashDriver,
+    kCutWatch,
+    kLast = kCutWatch,
   };
 
   ChargingPointSim& AnyPoint();
   void PlanFaults();
   void DoFault(Fault fault);
   void Forge(ChargingPointSim& point);
-  void PlanDriver(const DriverId& driver);
-  void NewAsk(const DriverId& driver);
-  void Send(const std::string& key, int attempt);
-  void OnStartResult(const std::string& key, const central::CallResult& result);
-  void StopByDriver(const SessionId& session, const DriverId& driver, const CpId& cp, bool is_stranger);
+  void StrangerStops(const ChargingPointSim& point);
+  DriverSim& AnyDriver();
+  void PlanDriver(DriverSim& driver);
+  void AskForOne(DriverSim& driver);
+  void AskForSeveral(DriverSim& driver);
   void Calm();
   void RunUntilQuiet();
   void LastRound();
   bool IsQuiet();
   void Check();
+  void CheckDriver(const DriverSim& driver);
   void Wrong(std::string what);
 
   EventLoop loop_;
@@ -111,12 +113,10 @@ class World {
   std::unique_ptr<CentralProcess> central_;
   std::vector<std::unique_ptr<ChargingPointSim>> points_;
   std::map<CpId, int> shard_of_;
-  std::vector<DriverId> drivers_;
+  std::vector<std::unique_ptr<DriverSim>> drivers_;
   std::vector<Fault> faults_;  // That this run may have; repeated ones are likelier.
   Life storm_ = std::make_shared<int>();
-  std::map<std::string, Ask> asks_;
-  std::map<SessionId, std::string> key_of_;
-  std::map<CpId, bool> stopped_;
+  std::int64_t last_request_ = 0;
   Tally tally_;
   std::vector<std::string> wrong_;
 };

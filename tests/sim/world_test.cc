@@ -1,4 +1,5 @@
-// The cores of Central, Engine and Monitor in one thread, under a storm of failures: what must be billed is billed.
+// The cores of Central, Engine, Monitor and Driver in one thread, under a storm of failures: what must be billed is
+// billed, and its driver is shown it.
 //
 //     EV_SIM_SEED=17 replays one run · EV_SIM_SEEDS=2000 runs that many · EV_SIM_FIRST=1000 begins there
 
@@ -18,7 +19,7 @@ std::uint64_t FromEnvironment(const char* name, std::uint64_t otherwise) {
   return text == nullptr || *text == '\0' ? otherwise : std::stoull(text);
 }
 
-// B5 B12 B13 B15 B57 B59 B65 B76 B91 B94 B95 B115
+// B5 B7 B12 B13 B15 B17 B55 B57 B59 B65 B76 B91 B94 B95 B115 B120 B152
 TEST(WorldTest, EverySessionThatReceivedEnergyHasExactlyOneTicketWithTheMetersFigureWhateverFails) {
   const std::uint64_t one = FromEnvironment("EV_SIM_SEED", 0);
   const std::uint64_t first = one != 0 ? one : FromEnvironment("EV_SIM_FIRST", 1);
@@ -39,6 +40,9 @@ TEST(WorldTest, EverySessionThatReceivedEnergyHasExactlyOneTicketWithTheMetersFi
             << sum.central_crashes << " crashes of Central, " << sum.engine_crashes << " of Engines ("
             << sum.restarted_finals << " cut charges), " << sum.monitor_crashes << " of Monitors, " << sum.cuts
             << " cut streams, " << sum.gaps << " gaps\n"
+            << sum.driver_crashes << " crashes of Drivers, " << sum.driver_cuts << " cut watches, "
+            << sum.driver_repeats << " requests sent again, " << sum.driver_fetches << " sessions fetched, "
+            << sum.driver_stops << " stops, " << sum.lists << " lists, " << sum.tickets_shown << " tickets shown\n"
             << sum.produced << " messages, " << sum.duplicates << " repeats, " << sum.late_samples << " late samples, "
             << sum.operator_stops << " operator stops, " << sum.faults << " faults, " << sum.targets
             << " targets reached, " << sum.manual << " requests at the point, " << sum.forged << " forged facts"
@@ -47,10 +51,29 @@ TEST(WorldTest, EverySessionThatReceivedEnergyHasExactlyOneTicketWithTheMetersFi
   // Something has happened, of every kind.
   const auto n = static_cast<std::int64_t>(count);
   EXPECT_GT(sum.tickets, 5 * n);
-  for (const std::int64_t some :
-       {sum.denials, sum.unconfirmed, sum.expired, sum.central_crashes, sum.engine_crashes, sum.restarted_finals,
-        sum.monitor_crashes, sum.cuts, sum.gaps, sum.duplicates, sum.late_samples, sum.operator_stops, sum.faults,
-        sum.targets, sum.manual, sum.forged}) {
+  EXPECT_GT(sum.tickets_shown, 5 * n);
+  for (const std::int64_t some : {sum.denials,
+                                  sum.unconfirmed,
+                                  sum.expired,
+                                  sum.central_crashes,
+                                  sum.engine_crashes,
+                                  sum.restarted_finals,
+                                  sum.monitor_crashes,
+                                  sum.cuts,
+                                  sum.gaps,
+                                  sum.duplicates,
+                                  sum.late_samples,
+                                  sum.operator_stops,
+                                  sum.faults,
+                                  sum.targets,
+                                  sum.manual,
+                                  sum.forged,
+                                  sum.driver_crashes,
+                                  sum.driver_cuts,
+                                  sum.driver_repeats,
+                                  sum.driver_fetches,
+                                  sum.driver_stops,
+                                  sum.lists}) {
     EXPECT_GT(some, n / 10);
   }
 }
