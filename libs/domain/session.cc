@@ -137,6 +137,12 @@ absl::string_view Name(DenialReason reason) {
       return "WRONG_POINT";
     case DenialReason::kOverloaded:
       return "OVERLOADED";
+    case DenialReason::kDriverRefused:
+      return "DRIVER_REFUSED";
+    case DenialReason::kRequestIdReused:
+      return "REQUEST_ID_REUSED";
+    case DenialReason::kInvalidField:
+      return "INVALID_FIELD";
   }
   return "UNKNOWN";
 }

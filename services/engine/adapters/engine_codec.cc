@@ -182,6 +182,9 @@ absl::Status DenialError(DenialReason reason, const std::string& text, const CpI
         return absl::StatusCode::kFailedPrecondition;
     }
   }();
+      case DenialReason::kRequestIdReused:
+      case DenialReason::kInvalidField:
+        return absl::StatusCode::kInvalidArgument;
   return WithDetail(absl::Status(code, text.empty() ? std::string(Name(reason)) : text),
                     {.reason = std::string(Name(reason)),
                      .metadata = {{"charging_point_id", cp.value()}},
