@@ -29,6 +29,11 @@ absl::StatusOr<LinkEpoch> Epoch(std::int64_t value) {
 
 }  // namespace
 
+absl::Status CheckRequestId(const std::string& id) {
+  if (id.size() <= kMaxRequestId && std::all_of(id.begin(), id.end(), absl::ascii_isgraph)) return absl::OkStatus();
+  return FieldError("request_id", absl::StrCat("at most ", kMaxRequestId, " printable characters without blanks"));
+}
+
 absl::StatusOr<MonitorMessage> Decode(const pb::AttachUp& message) {
   MonitorMessage out;
   auto cp = ParseCpId(message.charging_point_id());
@@ -89,10 +94,7 @@ absl::StatusOr<StopSession> Decode(const pb::StopSessionRequest& request) {
 }
 
 absl::StatusOr<PointRequest> Decode(const pb::RequestSessionRequest& request) {
-  if (request.request_id().size() > kMaxRequestId ||
-      !std::all_of(request.request_id().begin(), request.request_id().end(), absl::ascii_isgraph)) {
-    return FieldError("request_id", absl::StrCat("at most ", kMaxRequestId, " printable characters without blanks"));
-  }
+  if (auto status = CheckRequestId(request.request_id()); !status.ok()) return status;
   auto driver = ParseDriverId(request.driver_id());
   if (!driver.ok()) return Named("driver_id", driver.status());
   auto target = wire::FromProto(request.target());
@@ -108,7 +110,7 @@ common::PrepareSessionResult EncodePrepared(const CommandAnswer& answer) {
   return out;
 }
 
-common::CancelGrantResult EncodeCancelled(const CommandAnswer& answer, GrantNumber mark_before) {
+common::CancelGrantResult EncodeCancelled(const CommandAnswer& answer, GrantNumber mark_before, bool was_released) {
   common::CancelGrantResult out;
   out.set_grant_mark(answer.mark.value());
   switch (answer.verdict) {
@@ -119,7 +121,9 @@ common::CancelGrantResult EncodeCancelled(const CommandAnswer& answer, GrantNumb
       out.set_fate(common::GRANT_FATE_ENDED);
       break;
     default:
-      out.set_fate(answer.mark > mark_before ? common::GRANT_FATE_NEVER_SEEN : common::GRANT_FATE_RELEASED);
+      out.set_fate(was_released                ? common::GRANT_FATE_RELEASED
+                   : answer.mark > mark_before ? common::GRANT_FATE_NEVER_SEEN
+                                               : common::GRANT_FATE_FORGOTTEN);
   }
   return out;
 }
@@ -178,13 +182,13 @@ absl::Status DenialError(DenialReason reason, const std::string& text, const CpI
         return absl::StatusCode::kResourceExhausted;
       case DenialReason::kCentralUnreachable:
         return absl::StatusCode::kUnavailable;
+      case DenialReason::kRequestIdReused:
+      case DenialReason::kInvalidField:
+        return absl::StatusCode::kInvalidArgument;
       default:
         return absl::StatusCode::kFailedPrecondition;
     }
   }();
-      case DenialReason::kRequestIdReused:
-      case DenialReason::kInvalidField:
-        return absl::StatusCode::kInvalidArgument;
   return WithDetail(absl::Status(code, text.empty() ? std::string(Name(reason)) : text),
                     {.reason = std::string(Name(reason)),
                      .metadata = {{"charging_point_id", cp.value()}},
