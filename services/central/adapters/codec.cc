@@ -75,6 +75,7 @@ void PutConnection(const PointView& view, pb::PointConnection* to) {
   to->set_journal_room_facts(view.journal_room);
   to->set_journal_full(view.journal_full);
   to->set_unsettled_total(static_cast<std::int32_t>(view.unsettled_total));
+  to->set_kafka_fault(view.kafka_fault);
 }
 
 // --- down the link ---
@@ -155,7 +156,8 @@ absl::StatusOr<Occupation> ReadOccupation(const common::Occupancy& from) {
                     .phase = static_cast<Phase>(from.phase()),
                     .energy_mwh = from.energy_mwh(),
                     .power_w = from.power_w(),
-                    .amount_micros = from.amount_micros()};
+                    .amount_micros = from.amount_micros(),
+                    .waiting_for = CleanText(from.waiting_for(), kMaxReasonBytes)};
 }
 
 absl::StatusOr<EngineReport> ReadReport(const common::EngineReport& from) {
@@ -185,6 +187,7 @@ absl::StatusOr<EngineReport> ReadReport(const common::EngineReport& from) {
       .occupation = std::nullopt,
       .unsettled = {},
       .unsettled_total = from.unsettled_total(),
+      .kafka_fault = CleanText(from.kafka_fault(), kMaxReasonBytes),
   };
   // A journal id has the form of a session id.
   if (!from.journal_id().empty() && !ParseSessionId(from.journal_id()).ok()) {
@@ -271,6 +274,7 @@ pb::ChargingPoint ToProto(const PointView& view) {
     session->set_state(Cast<common::SessionState>(view.session->state));
     session->set_energy_mwh(view.session->energy_mwh);
     session->set_power_w(static_cast<std::int32_t>(view.session->power_w));
+    session->set_waiting_for(view.waiting_for);
     session->set_amount_micros(view.session->amount_micros);
   }
   point.set_highest_grant_number(view.record.highest_grant.value());
