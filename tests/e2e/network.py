@@ -105,7 +105,7 @@ class Kafka:
         with tempfile.NamedTemporaryFile() as file:
             file.write(body)
             file.flush()
-            self.kcat("-P", "-t", topic, "-p", str(partition), "-k", key, file.name)
+            self.kcat("-P", "-X", "message.max.bytes=2000000", "-t", topic, "-p", str(partition), "-k", key, file.name)
 
 
 def run(program, *arguments, env=None):
@@ -247,7 +247,9 @@ class Network:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def start(self, name, *arguments, stdin=subprocess.PIPE):
-        arguments = [*arguments, "--data-dir", str(self.folder), "--log-format", "json"]
+        if arguments[0] != "ev-monitor":  # It keeps nothing.
+            arguments = [*arguments, "--data-dir", str(self.folder)]
+        arguments = [*arguments, "--log-format", "json"]
         process = Process(name, arguments, self.folder, stdin)
         self.processes.append(process)
         return process

@@ -56,8 +56,8 @@ class Programs(unittest.TestCase):
                 process.process.stdin.close()
 
     def start(self, name, *arguments, env=None):
-        """In the data folder of this test, unless `env` says where data is kept."""
-        folder = [] if env else ["--data-dir", str(self.folder)]
+        """In the data folder of this test, unless `env` says where data is kept; a Monitor keeps none."""
+        folder = [] if env or "ev-monitor" in arguments else ["--data-dir", str(self.folder)]
         process = Process(name, [*arguments, *folder, "--log-format", "json"], self.folder, env=env)
         self.started.append(process)
         return process
@@ -98,12 +98,52 @@ class Programs(unittest.TestCase):
         # The Engine first: what it has metered so far must reach the ledger before it ends.
         for process in (engine, driver, monitor, central):
             begin = time.monotonic()
-            self.assertEqual(process.terminate(), 0, process.name)
+            # The Engine's end has cut the driver's charge short.
+            self.assertEqual(process.terminate(), 1 if process is driver else 0, process.name)
             self.assertLess(time.monotonic() - begin, 10, process.name)
             if process is engine:
                 ticket = central.wait_said("^ticket issued$", driver_id="driver_001", end_reason="ENGINE_RESTARTED")
                 ended = engine.said(r"^charging ended \(ENGINE_RESTARTED\)")["message"]
                 self.assertIn(f"{ticket['energy_mwh']} mWh, {ticket['amount_micros']} micros", ended)
+
+    # B180
+    def test_an_engine_that_ends_with_what_central_has_not_booked_names_it_and_exits_with_1(self):
+        def assert_named(net, kafka):
+            begin = time.monotonic()
+            engine = net.engines["cp_001"]
+            self.assertEqual(engine.terminate(), 1)
+            self.assertLess(time.monotonic() - begin, 10)
+            unbooked = engine.said("^a session ends with this process and Central has not booked it$", level="error",
+                                   driver_id="ann")
+            (energy_mwh, _, _), = net.ended_at_point("cp_001")
+            self.assertEqual((unbooked["session_id"], unbooked["energy_mwh"]), (session_id, energy_mwh))
+            self.assertGreater(energy_mwh, 0)
+            self.assertRegex(unbooked["kafka"], kafka)
+
+        with self.subTest("Kafka has just gone"):
+            broker = self.broker()
+            with Network(broker, points=1, engine=["--sim-full-after", "10m"]) as net:
+                session_id = net.charge("ann", "cp_001")
+                net.wait_session(session_id, "CHARGING")
+                self.started[-1].kill()
+                net.engines["cp_001"].wait_said("^Kafka producer cannot reach")
+                assert_named(net, "facts are not acknowledged")
+        with self.subTest("Kafka is off"), Network(points=1, engine=["--sim-full-after", "10m"]) as net:
+            session_id = net.charge("ann", "cp_001")
+            eventually("energy flows", lambda: net.engine_call("cp_001", "GetStatus")["power_w"] > 0)
+            assert_named(net, "switched off")
+
+    # B17 B52
+    def test_a_list_goes_on_when_the_engine_of_its_charge_was_killed(self):
+        requests = self.folder / "requests"
+        requests.write_text("cp_001\ncp_404\n")
+        with Network(points=1, engine=["--sim-full-after", "10m"]) as net:
+            driver = net.driver("ann", "--requests", str(requests), "--pause", "100ms", "--stuck-timeout", "2s")
+            eventually("energy flows", lambda: net.engine_call("cp_001", "GetStatus")["power_w"] > 0)
+            net.engines["cp_001"].kill()
+            self.assertEqual(driver.process.wait(timeout=30), 1)
+            self.assertRegex(driver.output(), r"cp_001: the charging point is faulted\n(.*\n)*cp_001: failed  .*\n"
+                                              r"2 of 2: cp_404\n(.*\n)*0 completed, 1 denied, 1 failed\n")
 
     # B133
     def test_a_driver_dials_the_central_that_it_is_told_of_or_localhost_50051(self):
@@ -137,7 +177,8 @@ class Programs(unittest.TestCase):
                 ("ev-monitor", chosen, ("--grpc-port", str(chosen), *quiet, *MORE["ev-monitor"])),
                 ("ev-driver", chosen, (*other_grpc, "--http-port", str(chosen)))):
             with self.subTest(program, port=port), taken(port):
-                done = run(program, "--data-dir", str(self.folder / "second"), *more)
+                folder = [] if program == "ev-monitor" else ["--data-dir", str(self.folder / "second")]
+                done = run(program, *folder, *more)
                 self.assertEqual(done.returncode, 1, done.stderr)
                 self.assertIn(str(port), done.stderr)
 
@@ -184,7 +225,8 @@ class Programs(unittest.TestCase):
                           "plug.in": '"auto"', "grpc.port": "50052", "http.port": "9465", "listen": '"127.0.0.1"'},
             "ev-monitor": {"silence.limit": '"3s"', "grpc.port": "50053", "http.port": "9466",
                            "listen": '"127.0.0.1"'},
-            "ev-driver": {"pause": '"4s"', "grpc.port": "50054", "http.port": "9467", "listen": '"127.0.0.1"'},
+            "ev-driver": {"pause": '"4s"', "stuck.timeout": '"30s"', "grpc.port": "50054", "http.port": "9467",
+                          "listen": '"127.0.0.1"'},
         }
         for program, defaults in expected.items():
             options = shown_config(program, *MORE.get(program, ()))

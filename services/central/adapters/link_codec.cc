@@ -88,7 +88,8 @@ absl::StatusOr<Occupation> ReadOccupation(const common::Occupancy& from) {
                     .phase = static_cast<Phase>(from.phase()),
                     .energy_mwh = from.energy_mwh(),
                     .power_w = from.power_w(),
-                    .amount_micros = from.amount_micros()};
+                    .amount_micros = from.amount_micros(),
+                    .waiting_for = CleanText(from.waiting_for(), kMaxReasonBytes)};
 }
 
 absl::StatusOr<EngineReport> ReadReport(const common::EngineReport& from) {
@@ -118,6 +119,7 @@ absl::StatusOr<EngineReport> ReadReport(const common::EngineReport& from) {
       .occupation = std::nullopt,
       .unsettled = {},
       .unsettled_total = from.unsettled_total(),
+      .kafka_fault = CleanText(from.kafka_fault(), kMaxReasonBytes),
   };
   // A journal id has the form of a session id.
   if (!from.journal_id().empty() && !ParseSessionId(from.journal_id()).ok()) {
@@ -144,10 +146,8 @@ absl::StatusOr<EngineReport> ReadReport(const common::EngineReport& from) {
 }
 
 DenialReason ReadDenial(common::DenialReason reason) {
-  const int value = reason;
-  if (value >= 1 && value <= static_cast<int>(DenialReason::kOverloaded)) return static_cast<DenialReason>(value);
-  // A newer charging point's reason that this Central has no word for; its text says the rest.
-  return DenialReason::kPointNotReady;
+  const DenialReason read = wire::FromProto(reason);
+  return read == DenialReason::kNone ? DenialReason::kPointNotReady : read;
 }
 
 Verdict ReadFate(common::GrantFate fate) {

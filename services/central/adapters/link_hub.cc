@@ -29,11 +29,14 @@ absl::Status Refusal(absl::Status status, absl::string_view reason) {
   return WithReason(std::move(status), reason);
 }
 
-// Nothing that is said to a charging point is a denial unless Central means it.
-common::Denial DenialOf(const Failure& failure) {
-  common::Denial denial = wire::ToDenial(failure.denial, std::string(failure.status.message()));
-  if (failure.denial == DenialReason::kNone) denial.set_reason(common::DENIAL_REASON_DRIVER_REFUSED);
-  return denial;
+// What is no denial is a request that must be mended before it can be asked again.
+DenialReason ReasonOf(const Failure& failure) {
+  if (failure.denial != DenialReason::kNone) return failure.denial;
+  const std::string reason = failure.reason.empty() ? DetailOf(failure.status).reason : failure.reason;
+  for (const DenialReason known : {DenialReason::kRequestIdReused, DenialReason::kInvalidField}) {
+    if (reason == Name(known)) return known;
+  }
+  return DenialReason::kDriverRefused;
 }
 
 }  // namespace
@@ -112,17 +115,13 @@ class LinkHub::Impl final : public pb::LinkService::CallbackService {
 
   bool Send(const LinkMessage& message) {
     std::shared_ptr<Stream> stream;
-    std::int64_t configuration = 0;
     {
       MutexLock lock(mutex_);
       OneLink* link = NewestLocked(message.cp);
       if (link == nullptr || link->epoch != message.epoch) return false;
       stream = link->stream;
-      if (std::holds_alternative<Configuration>(message.body)) configuration = ++link->configurations;
     }
-    pb::LinkDown down = ToProto(message.body);
-    if (configuration > 0) down.mutable_configuration()->set_version(configuration);
-    return stream->Write(std::move(down));
+    return stream->Write(ToProto(message.body));
   }
 
   // Ends the streams that did not say who they are in time.
@@ -154,7 +153,6 @@ class LinkHub::Impl final : public pb::LinkService::CallbackService {
     absl::Duration opened;
     CpId cp;          // Empty: no Hello yet.
     LinkEpoch epoch;  // 0: not accepted yet.
-    std::int64_t configurations = 0;
   };
 
   OneLink* NewestLocked(const CpId& cp) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
@@ -308,7 +306,7 @@ class LinkHub::Impl final : public pb::LinkService::CallbackService {
       answer->set_session_id(session->id.value());
     } else if (const auto* failure = std::get_if<Failure>(&result)) {
       if (absl::IsUnavailable(failure->status)) return;  // Central is going: its successor will be asked.
-      *answer->mutable_denial() = DenialOf(*failure);
+      *answer->mutable_denial() = wire::ToDenial(ReasonOf(*failure), std::string(failure->status.message()));
     }
     stream.Write(std::move(down));
   }

@@ -26,7 +26,6 @@ TEST_F(LinkTest, AHelloRegistersThePointAndIsWelcomedFirst) {
   const auto configuration = monitor.inbox().TakeAny();
   ASSERT_TRUE(configuration.has_value() && configuration->has_configuration());
   EXPECT_EQ(configuration->configuration().link_epoch(), welcome->welcome().link_epoch());
-  EXPECT_EQ(configuration->configuration().version(), 1);
   EXPECT_EQ(configuration->configuration().price().micros_per_kwh(), 350'000);
   const auto point = world.Get("cp_001");
   ASSERT_THAT(point, IsOk());
@@ -209,6 +208,20 @@ TEST_F(LinkTest, ABeatWithoutAReportKeepsThePointAndASilentEngineFaultsIt) {
   monitor->Say(up);
   ASSERT_TRUE(world.Becomes("cp_001", common::CHARGING_POINT_STATE_FAULTED));
   EXPECT_EQ(world.Get("cp_001")->connection().engine_health(), common::ENGINE_HEALTH_SILENT);
+}
+
+TEST_F(LinkTest, WhyNoEnergyFlowsAndThatThePointDoesNotReachKafkaAreSeenAtCentral) {
+  CentralWorld world;
+  const auto monitor = Connected(world);
+  monitor->Occupy(Granted(world, *monitor), common::OCCUPANCY_PHASE_GRANTED);
+  monitor->report().mutable_occupancy()->set_waiting_for("Central to be heard");
+  monitor->report().set_kafka_fault("no broker answers");
+  monitor->Beat();
+  EXPECT_TRUE(Eventually(kPatience, [&] {
+    const auto point = world.Get("cp_001");
+    return point->current_session().waiting_for() == "Central to be heard" &&
+           point->connection().kafka_fault() == "no broker answers";
+  }));
 }
 
 TEST_F(LinkTest, TheEpochIsAboveWhatTheEngineHasSeen) {
