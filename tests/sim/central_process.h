@@ -65,7 +65,6 @@ class CentralProcess {
   bool Open(const LinkHandle& link, const central::LinkHello& hello);
   void Beat(const LinkHandle& link, EngineHealth health, std::optional<EngineReport> report);
   void Answer(const LinkHandle& link, const CommandAnswer& answer);
-  void NotDelivered(const LinkHandle& link, const Command& command);
 
   // A call. `done` may never be called: Central may crash. False: nobody listens.
   using OnResult = std::function<void(const central::CallResult&)>;

@@ -53,11 +53,17 @@ TEST(CodecTest, EachFateOfAStopHasItsVerdict) {
   EXPECT_EQ(verdict(static_cast<common::StopFate>(9), common::END_REASON_UNSPECIFIED), Verdict::kFailed);
 }
 
-TEST(CodecTest, WhatWasNotDeliveredIsNoDenial) {
-  for (auto cause : {pb::UNDELIVERED_CAUSE_NOT_SENT, pb::UNDELIVERED_CAUSE_EXPIRED, pb::UNDELIVERED_CAUSE_UNKNOWN}) {
+// B75 B80
+TEST(CodecTest, OnlyWhatTheEngineHasNeverSeenForCertainWasNotSent) {
+  const std::pair<pb::UndeliveredCause, Verdict> kCauses[] = {
+      {pb::UNDELIVERED_CAUSE_NOT_SENT, Verdict::kNotSent},       {pb::UNDELIVERED_CAUSE_EXPIRED, Verdict::kNotSent},
+      {pb::UNDELIVERED_CAUSE_UNKNOWN, Verdict::kFailed},         {pb::UNDELIVERED_CAUSE_UNSPECIFIED, Verdict::kFailed},
+      {static_cast<pb::UndeliveredCause>(99), Verdict::kFailed},
+  };
+  for (const auto& [cause, verdict] : kCauses) {
     pb::CommandAnswer answer = AnswerOf("7");
     answer.mutable_undelivered()->set_cause(cause);
-    EXPECT_EQ(FromProto(answer)->verdict, Verdict::kFailed);
+    EXPECT_EQ(FromProto(answer)->verdict, verdict) << cause;
   }
   EXPECT_EQ(FromProto(AnswerOf("7"))->verdict, Verdict::kFailed);
 }
@@ -125,13 +131,19 @@ TEST(CodecTest, WhatHasNotHappenedIsAbsentFromASession) {
   EXPECT_EQ(proto.request_time().seconds(), 1);
   EXPECT_EQ(proto.request_time().nanos(), 500'000'000);
   EXPECT_FALSE(proto.has_start_time() || proto.has_end_time() || proto.has_last_sample_time() || proto.has_target() ||
-               proto.has_denial() || proto.has_ticket());
+               proto.has_denial() || proto.has_ticket() || proto.has_write_off());
+  session.stop_asked = EndReason::kDriverStop;
+  session.measured = absl::FromUnixSeconds(7);
+  session.updated = absl::FromUnixSeconds(8);
+  EXPECT_EQ(ToProto(session).stop_requested(), common::END_REASON_DRIVER_STOP);
+  EXPECT_EQ(ToProto(session).last_sample_time().seconds(), 7);
   session.state = SessionState::kExpired;
   session.denial = DenialReason::kCancelled;
   session.power_w = 5;
   proto = ToProto(session);
   EXPECT_EQ(proto.denial().reason(), common::DENIAL_REASON_CANCELLED);
   EXPECT_EQ(proto.power_w(), 0);
+  EXPECT_EQ(proto.stop_requested(), common::END_REASON_UNSPECIFIED) << "there is nothing to stop any more";
 }
 
 }  // namespace

@@ -622,10 +622,81 @@ TEST_F(ShardFactsTest, AFactInAPartitionOfAnotherShardIsBookedByNeither) {
   elsewhere.state = SessionState::kCharging;
   ASSERT_THAT(store_.Commit({{.shard = 0, .epoch = shard().epoch(), .network_causes = {}, .sessions = {elsewhere}}})[0],
               IsOk());
-  Feed({FinalOf(elsewhere, 1, 1000)});
+  const Fact final = FinalOf(elsewhere, 1, 1000);
+  const IncomingFact in{
+      .fact = &final, .error = {}, .is_misplaced = true, .offset = 0, .key = final.cp.value(), .body = "body"};
+  Fetch({.sessions = {elsewhere.id}, .requests = {}});
+  FeedIncoming(kComplete, in);
   EXPECT_EQ(Outbox<DeadLetter>().at(0).reason, "WRONG_PARTITION");
   EXPECT_THAT(Tickets(elsewhere.id), IsEmpty());
   EXPECT_THAT(store_.FindRefusals(elsewhere.id).value(), IsEmpty());
+}
+
+// B96
+TEST_F(ShardFactsTest, AFinalIsBookedBySessionWhateverBecameOfItsPoint) {
+  Online();
+  const Session session = Grant();
+  Beat(Idle(1));
+  ASSERT_EQ(Get(session.id).state, SessionState::kExpired);
+  Close(EpochOf());
+  ReplyTo<Done>(Delete());
+  const Fact final = FinalOf(session, 1, 1000);
+  Feed({final, final});
+  EXPECT_THAT(Outbox<DeadLetter>(), IsEmpty());
+  ASSERT_THAT(Tickets(session.id), SizeIs(1));
+  EXPECT_TRUE(Tickets(session.id)[0].recovered);
+  EXPECT_EQ(Tickets(session.id)[0].energy_mwh, 1000);
+  // The charging point comes back, registered anew, and lists what it has not heard of.
+  Connect();
+  Beat(Ended(session, false, true));
+  EXPECT_THAT(Said<Settlement>(), ElementsAre(Settlement{session.id, false, true, false, ""}));
+}
+
+// B127
+TEST_F(ShardFactsTest, AMeterThatSaysOtherwiseThanTheFinalEnergyRaisesAnAlertInWhateverOrderTheyCome) {
+  Online();
+  for (const bool start_first : {true, false}) {
+    outbox_.clear();
+    const Session session = Grant();
+    const Fact start = StartOf(session);
+    Fact final = FinalOf(session, 1, 1000);
+    final.register_mwh += 1;
+    if (start_first) {
+      Feed({start, final});
+    } else {
+      Feed({final, start});
+    }
+    EXPECT_THAT(Alerts(), ElementsAre(AlertKind::kAmountDiffers));
+    EXPECT_EQ(Outbox<Alert>().at(0).text, "the meter went from 5000 to 6001 mWh, the final energy is 1000 mWh");
+    EXPECT_EQ(Tickets(session.id).at(0).energy_mwh, 1000);
+    Beat(Idle(session.number.value()));
+  }
+}
+
+// B127
+TEST_F(ShardFactsTest, AMeterThatAgreesRaisesNothing) {
+  Online();
+  const Session session = Charging();
+  Feed({FinalOf(session, 1, 1000)});
+  EXPECT_THAT(Alerts(), IsEmpty());
+}
+
+// B127
+TEST_F(ShardFactsTest, EnergyBeyondTheTargetIsBookedAndRaisesAnAlert) {
+  Online();
+  const Target targets[] = {EnergyTarget{1000}, AmountTarget{350}};  // The same, at the price of the network.
+  for (const Target& target : targets) {
+    for (const std::int64_t energy_mwh : {1000, 1003}) {
+      outbox_.clear();
+      const CallId call = Start({.driver = kDriver, .cp = kCp, .target = target});
+      Answer(TheCommand(), Verdict::kGranted, Said<PrepareSession>().at(0).grant.number.value());
+      const auto session = ReplyTo<Session>(call);
+      Feed({FinalOf(session, 1, energy_mwh)});
+      EXPECT_EQ(Tickets(session.id).at(0).energy_mwh, energy_mwh);
+      EXPECT_THAT(Alerts(), SizeIs(energy_mwh > 1000 ? 1 : 0));
+      Beat(Idle(session.number.value()));
+    }
+  }
 }
 
 // --- written off -----------------------------------------------------------------------------------------------------
@@ -637,10 +708,16 @@ TEST_F(ShardFactsTest, WhatIsWrittenOffGetsAnEstimatedTicketAtItsLastSample) {
   Pass(absl::Seconds(5));
   Feed({SampleOf(session, 5, 1'000'000)});
   const absl::Time last_sample = now_.utc;
+  Advance(absl::Seconds(1));
+  Beat(Idle(1));  // A transition, by Central's clock.
+  ASSERT_EQ(Get(session.id).state, SessionState::kAwaitingFinal);
+  EXPECT_EQ(Get(session.id).measured, last_sample);
   Advance(absl::Seconds(10));
   const CallId call = WriteOff(session.id);
   EXPECT_EQ(ReplyTo<Session>(call).state, SessionState::kCompleted);
   EXPECT_TRUE(ReplyTo<Session>(call).written_off);
+  EXPECT_EQ(Get(session.id).written_off_by, "ana");
+  EXPECT_EQ(Get(session.id).written_off_reason, "scrapped");
   ASSERT_THAT(Tickets(session.id), SizeIs(1));
   EXPECT_TRUE(Tickets(session.id)[0].estimated);
   EXPECT_EQ(Tickets(session.id)[0].energy_mwh, 1'000'000);
@@ -659,8 +736,10 @@ TEST_F(ShardFactsTest, AFinalOfWhatWasWrittenOffIsRefusedAndMakesNoSecondTicket)
   Online();
   const Fact final = FinalOf(session, 5, 5000);
   const auto refused = Settlement{session.id, false, true, true, "WRITTEN_OFF", final.message_id};
+  outbox_.clear();
   Feed({final});
   EXPECT_THAT(Said<Settlement>(), ElementsAre(refused));
+  EXPECT_THAT(Alerts(), ElementsAre(AlertKind::kDeadLetter));
   Restart();
   Online();
   Feed({final});
@@ -683,6 +762,58 @@ TEST_F(ShardFactsTest, AWriteOffIsRepeatableAndOnlyForWhatMayHaveDelivered) {
   const Session booked = Charging();
   Feed({FinalOf(booked, 1, 1)});
   EXPECT_EQ(ReasonOf(WriteOff(booked.id)), "SESSION_CLOSED");
+}
+
+// B106
+TEST_F(ShardFactsTest, WhatHasNotStartedIsWrittenOffWithoutATicketWhenItsPointIsGone) {
+  Online();
+  const Session granted = Grant();
+  EXPECT_EQ(ReasonOf(WriteOff(granted.id)), "SESSION_NOT_STARTED");
+  Close(EpochOf());
+  EXPECT_EQ(ReasonOf(WriteOff(granted.id)), "SESSION_NOT_STARTED");  // Silence is not yet certain.
+  Advance(absl::Seconds(3));
+  const CallId call = WriteOff(granted.id);
+  EXPECT_EQ(ReplyTo<Session>(call).state, SessionState::kExpired);
+  EXPECT_EQ(ReplyTo<Session>(call).denial, DenialReason::kCancelled);
+  EXPECT_EQ(ReplyTo<Session>(WriteOff(granted.id)).state, SessionState::kExpired);  // A repeat.
+  EXPECT_THAT(Tickets(granted.id), IsEmpty());
+  ReplyTo<Done>(Delete());
+}
+
+// B106
+TEST_F(ShardFactsTest, WhatIsUnconfirmedIsWrittenOffWhenItsPointIsGone) {
+  Online();
+  const CallId asked = Start();
+  Close(EpochOf());
+  Advance(absl::Seconds(3));
+  const auto session = ReplyTo<Session>(asked);
+  ASSERT_EQ(session.state, SessionState::kUnconfirmed);
+  EXPECT_EQ(ReplyTo<Session>(WriteOff(session.id)).state, SessionState::kDenied);
+  // Should the charging point come back, what it may have taken is cancelled before anything is offered.
+  Connect();
+  Beat(Idle(0));
+  EXPECT_EQ(DenialOf(Start()), DenialReason::kPointNotReady);
+  Tick();
+  ASSERT_THAT(Said<CancelGrant>(), SizeIs(1));
+  EXPECT_EQ(Said<CancelGrant>()[0].number, session.number);
+}
+
+// B106 B96
+TEST_F(ShardFactsTest, AFinalOfWhatWasWrittenOffBeforeItHadStartedIsBookedAsRecovered) {
+  Online();
+  const Session session = Grant();
+  Advance(absl::Seconds(3));
+  WriteOff(session.id);
+  outbox_.clear();
+  Feed({StartOf(session), SampleOf(session, 1, 500), FinalOf(session, 2, 1000)});
+  EXPECT_EQ(Get(session.id).state, SessionState::kCompleted);
+  ASSERT_THAT(Tickets(session.id), SizeIs(1));
+  EXPECT_TRUE(Tickets(session.id)[0].recovered);
+  EXPECT_FALSE(Tickets(session.id)[0].estimated);
+  EXPECT_EQ(Tickets(session.id)[0].energy_mwh, 1000);
+  EXPECT_THAT(Alerts(), ElementsAre(AlertKind::kRecovered));
+  EXPECT_THAT(Outbox<DeadLetter>(), IsEmpty());
+  EXPECT_THAT(store_.CheckIntegrity(), IsOk());
 }
 
 // B97 B94
