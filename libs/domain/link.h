@@ -104,6 +104,7 @@ enum class Verdict {
   kStopped = 6,    // StopSession: the charge was ended now.
   kUnknown = 7,    // StopSession: no such session here.
   kFailed = 8,     // The Engine did not answer its Monitor: nothing is known.
+  kNotSent = 9,    // The Monitor could not hand it to the Engine, which never saw it: for certain.
 };
 struct CommandAnswer {
   CommandId id;

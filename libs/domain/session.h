@@ -131,16 +131,22 @@ struct Session {
   absl::Time requested;
   absl::Time start = absl::InfinitePast();  // InfinitePast: did not happen yet. The same for `end`.
   absl::Time end = absl::InfinitePast();
-  absl::Time updated;           // Timestamp of the newest applied fact, or of the last transition.
-  std::int64_t sequence = -1;   // Of the newest applied fact; -1: none.
-  std::int64_t energy_mwh = 0;  // Cumulative since the start.
+  absl::Time updated;                          // Timestamp of the newest applied fact, or of the last transition.
+  absl::Time measured = absl::InfinitePast();  // Of the newest booked figures, by the Engine's clock.
+  std::int64_t sequence = -1;                  // Of the newest applied fact; -1: none.
+  std::int64_t energy_mwh = 0;                 // Cumulative since the start.
   std::int64_t power_w = 0;
-  std::int64_t amount_micros = 0;  // Central's own figure, from `price`.
-  std::int64_t register_start_mwh = 0;
+  std::int64_t amount_micros = 0;       // Central's own figure, from `price`.
+  std::int64_t register_start_mwh = 0;  // Meaningful once the start is booked.
+  std::int64_t register_end_mwh = 0;    // Meaningful once the final is booked.
   bool start_booked = false;
   bool final_booked = false;
-  bool written_off = false;  // Closed by an operator at the last booked sample.
-  bool manual = false;       // Asked for at the charging point.
+  EndReason stop_asked = EndReason::kNone;  // Who wants it ended: sent to the charging point until it has.
+  // Closed by an operator: COMPLETED at the last booked figures, or DENIED or EXPIRED when nothing was booked.
+  bool written_off = false;
+  std::string written_off_by;  // Who, and why.
+  std::string written_off_reason;
+  bool manual = false;  // Asked for at the charging point.
   Revision revision;
 
   friend bool operator==(const Session&, const Session&) = default;

@@ -304,14 +304,6 @@ void CentralProcess::Answer(const LinkHandle& link, const CommandAnswer& answer)
   });
 }
 
-void CentralProcess::NotDelivered(const LinkHandle& link, const Command& command) {
-  link->stream->ToServer([this, link, command] {
-    Apply(shard_of_(link->cp), {}, [&](Shard& core, const Moment& now, Effects& out) {
-      core.OnUndelivered(now, link->cp, link->epoch, command, out);
-    });
-  });
-}
-
 // --- watches ---------------------------------------------------------------------------------------------------------
 
 bool CentralProcess::Open(const WatchHandle& watch) {

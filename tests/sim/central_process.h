@@ -65,7 +65,6 @@ class CentralProcess {
   bool Open(const LinkHandle& link, const central::LinkHello& hello);
   void Beat(const LinkHandle& link, EngineHealth health, std::optional<EngineReport> report);
   void Answer(const LinkHandle& link, const CommandAnswer& answer);
-  void NotDelivered(const LinkHandle& link, const Command& command);
 
   // A driver's stream of its sessions: what is open, a marker, then what changes.
   struct Watch {

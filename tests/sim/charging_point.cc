@@ -291,11 +291,9 @@ void ChargingPointSim::Do(const monitor::Effect& effect) {
     if (!is_current(answer->link)) return;
     const bool not_sent =
         answer->undelivered == monitor::Undelivered::kNotSent || answer->undelivered == monitor::Undelivered::kExpired;
-    if (not_sent) {
-      central_.NotDelivered(monitor_->link, {.id = answer->answer.id, .deadline = {}, .body = CancelGrant{}});
-    } else {
-      central_.Answer(monitor_->link, answer->answer);
-    }
+    CommandAnswer said = answer->answer;
+    if (not_sent) said.verdict = Verdict::kNotSent;
+    central_.Answer(monitor_->link, said);
   } else if (const auto* request = std::get_if<monitor::SendRequest>(&effect)) {
     if (!is_current(request->link)) return;
     monitor_->link->stream->ToServer([this, link = monitor_->link, id = request->link, asked = request->request] {

@@ -52,6 +52,11 @@ void VisitColumns(Visit&& visit, S& s) {
   visit("manual", s.manual);
   visit("revision_incarnation", s.revision.incarnation);
   visit("revision_counter", s.revision.counter);
+  visit("measured_ns", s.measured);
+  visit("register_end_mwh", s.register_end_mwh);
+  visit("stop_asked", s.stop_asked);
+  visit("written_off_by", s.written_off_by);
+  visit("written_off_reason", s.written_off_reason);
 }
 
 template <typename Visit, MaybeConst<Ticket> T>

@@ -161,6 +161,15 @@ CREATE TABLE outbox(
   headers BLOB NOT NULL
 ) STRICT;
 )sql",
+    // Of a session from before, the newest time is all that is known of its figures; without a fact there are none.
+    R"sql(
+ALTER TABLE session ADD COLUMN measured_ns INTEGER NOT NULL DEFAULT -9223372036854775808;
+ALTER TABLE session ADD COLUMN register_end_mwh INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE session ADD COLUMN stop_asked INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE session ADD COLUMN written_off_by TEXT NOT NULL DEFAULT '';
+ALTER TABLE session ADD COLUMN written_off_reason TEXT NOT NULL DEFAULT '';
+UPDATE session SET measured_ns = updated_ns WHERE sequence >= 0;
+)sql",
 };
 
 }  // namespace

@@ -6,6 +6,13 @@ namespace ev::central {
 
 void ChangeLog::OnSession(const SessionChanged& change) {
   const Session& s = change.session;
+  if (s.written_off && change.previous.has_value() && IsOpen(*change.previous)) {
+    log::Warn("session written off", {{"session_id", s.id},
+                                      {"cp_id", s.cp},
+                                      {"driver_id", s.driver},
+                                      {"requested_by", s.written_off_by},
+                                      {"reason", s.written_off_reason}});
+  }
   if (change.ticket.has_value()) {
     log::Info("ticket issued", {{"session_id", s.id},
                                 {"cp_id", s.cp},

@@ -101,11 +101,15 @@ pb::Session ToProto(const Session& from) {
   *session.mutable_request_time() = wire::ToProto(from.requested);
   if (IsFinite(from.start)) *session.mutable_start_time() = wire::ToProto(from.start);
   if (IsFinite(from.end)) *session.mutable_end_time() = wire::ToProto(from.end);
-  // `updated` is a fact's time only once there was one.
-  if (from.sequence >= 0) *session.mutable_last_sample_time() = wire::ToProto(from.updated);
+  if (IsFinite(from.measured)) *session.mutable_last_sample_time() = wire::ToProto(from.measured);
   session.set_end_reason(Cast<common::EndReason>(from.end_reason));
   if (from.state == SessionState::kDenied || from.state == SessionState::kExpired) {
     *session.mutable_denial() = wire::ToDenial(from.denial, from.denial_text);
+  }
+  if (HoldsPoint(from.state)) session.set_stop_requested(Cast<common::EndReason>(from.stop_asked));
+  if (from.written_off) {
+    session.mutable_write_off()->set_requested_by(from.written_off_by);
+    session.mutable_write_off()->set_reason(from.written_off_reason);
   }
   PutRevision(from.revision, session.mutable_revision());
   return session;

@@ -285,6 +285,8 @@ absl::Status FactIngest::OnBatch(const IncomingBatch& batch) {
     }
     facts[i].fact = &facts_[i];
     newest = std::max(newest, facts_[i].time);
+    facts[i].is_misplaced = host_.ShardOf(facts_[i].cp) != batch.partition;
+    if (facts[i].is_misplaced) continue;  // Its rows are another shard's.
     if (rows.sessions.empty() || rows.sessions.back() != facts_[i].session) rows.sessions.push_back(facts_[i].session);
   }
   std::sort(rows.sessions.begin(), rows.sessions.end());

@@ -178,6 +178,17 @@ Verdict ReadFate(const common::StopSessionResult& stopped) {
   }
 }
 
+// Only what is certain: a cause that this Central has no word for is none.
+Verdict ReadCause(pb::UndeliveredCause cause) {
+  switch (cause) {
+    case pb::UNDELIVERED_CAUSE_NOT_SENT:
+    case pb::UNDELIVERED_CAUSE_EXPIRED:
+      return Verdict::kNotSent;
+    default:
+      return Verdict::kFailed;
+  }
+}
+
 }  // namespace
 
 pb::LinkDown ToProto(const LinkBody& body) {
@@ -248,6 +259,7 @@ absl::StatusOr<CommandAnswer> FromProto(const pb::CommandAnswer& from) {
       answer.verdict = ReadFate(from.stopped());
       break;
     case pb::CommandAnswer::kUndelivered:
+      answer.verdict = ReadCause(from.undelivered().cause());
       answer.text = CleanText(from.undelivered().text(), kMaxReasonBytes);
       break;
     case pb::CommandAnswer::RESULT_NOT_SET:

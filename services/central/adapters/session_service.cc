@@ -41,7 +41,9 @@ absl::StatusOr<StartCall> Read(const pb::StartSessionRequest& request) {
 // What StopSession and WriteOffSession are asked about.
 struct SessionRequest {
   SessionId id;
-  DriverId driver;  // Of StopSession; may be empty.
+  DriverId driver;     // Of StopSession; may be empty.
+  std::string who;     // Of WriteOffSession.
+  std::string reason;  // Of WriteOffSession.
   RequestTag tag;
 
   RowKeys rows() const {
@@ -57,7 +59,7 @@ absl::StatusOr<SessionRequest> Read(const pb::StopSessionRequest& request) {
   auto driver = ReadDriverFilter("driver_id", request.driver_id());
   if (!driver.ok()) return driver.status();
   if (auto status = CheckText("request_id", request.request_id(), kMaxRequestIdBytes); !status.ok()) return status;
-  SessionRequest read{.id = *std::move(id), .driver = *std::move(driver), .tag = {}};
+  SessionRequest read{.id = *std::move(id), .driver = *std::move(driver), .who = {}, .reason = {}, .tag = {}};
   read.tag = {.key = RequestKey(read.driver.value(), "StopSession", read.id.value(), request.request_id()),
               .fingerprint = {}};
   return read;
@@ -71,7 +73,8 @@ absl::StatusOr<SessionRequest> Read(const pb::WriteOffSessionRequest& request) {
                                      CheckText("request_id", request.request_id(), kMaxRequestIdBytes)}) {
     if (!status.ok()) return status;
   }
-  SessionRequest read{.id = *std::move(id), .driver = {}, .tag = {}};
+  SessionRequest read{
+      .id = *std::move(id), .driver = {}, .who = request.requested_by(), .reason = request.reason(), .tag = {}};
   read.tag = {.key = RequestKey("", "WriteOffSession", read.id.value(), request.request_id()),
               .fingerprint = Fingerprint({request.reason(), request.requested_by()})};
   return read;
@@ -153,14 +156,15 @@ class SessionServiceImpl final : public pb::SessionService::CallbackService {
 
   ServerUnaryReactor* WriteOffSession(CallbackServerContext*, const pb::WriteOffSessionRequest* request,
                                       pb::Session* response) override {
-    log::Info("write-off asked for", {{"session_id", request->session_id()},
-                                      {"requested_by", request->requested_by()},
-                                      {"reason", request->reason()}});
     return AskAbout(
         Read(*request), response,
         [](const SessionRequest& read, Shard& shard, const Moment& now, const CallId& id, Effects& out) {
           Once(
-              shard, now, id, read.tag, out, [&] { shard.WriteOffSession(now, id, read.id, out); },
+              shard, now, id, read.tag, out,
+              [&] {
+                shard.WriteOffSession(now, {.call = id, .session = read.id, .who = read.who, .reason = read.reason},
+                                      out);
+              },
               [&] { shard.GetSession(id, read.id, out); });
         },
         [](const Failure&) { return false; });

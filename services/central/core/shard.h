@@ -64,6 +64,13 @@ struct StopCall {
   DriverId driver;  // Empty: the operator. Otherwise the session must be this driver's.
 };
 
+struct WriteOffCall {
+  CallId call;
+  SessionId session;
+  std::string who;
+  std::string reason;
+};
+
 struct PointCall {
   CallId call;
   CpId cp;
@@ -111,6 +118,7 @@ struct LinkHello {
 struct IncomingFact {
   const Fact* fact = nullptr;
   absl::string_view error;
+  bool is_misplaced = false;  // Facts of its charging point belong into another partition: to another shard.
   std::int64_t offset = 0;
   absl::string_view key;
   absl::string_view body;
@@ -173,13 +181,16 @@ class Shard {
   RequestUse UseOf(const std::string& key, const std::string& fingerprint) const;
   void RememberRequest(const Moment& now, const std::string& key, const std::string& fingerprint);
   void StartSession(const Moment& now, const StartCall& call, Effects& out);
+  // The wish is kept in the session, and sent until it has ended, whatever the caller is answered.
   void StopSession(const Moment& now, const StopCall& call, Effects& out);
   void GetSession(const CallId& call, const SessionId& id, Effects& out);
-  // Closes at the last booked sample with an estimated ticket; a final that comes later is refused. Not while its
-  // charging point reports the session.
-  void WriteOffSession(const Moment& now, const CallId& call, const SessionId& id, Effects& out);
+  // Closes at the last booked figures with an estimated ticket; a final that comes later is refused. Not while its
+  // charging point reports the session. One that has not started, of a disconnected charging point, is DENIED or
+  // EXPIRED without a ticket; a final that comes later is booked as recovered.
+  void WriteOffSession(const Moment& now, const WriteOffCall& call, Effects& out);
   void CreatePoint(const Moment& now, const CreatePointCall& call, Effects& out);
   void UpdatePoint(const Moment& now, const UpdatePointCall& call, Effects& out);
+  // Refused while it is linked: it would be back, as a new one, with its next hello.
   void DeletePoint(const Moment& now, const PointCall& call, Effects& out);
   void GetPoint(const Moment& now, const PointCall& call, Effects& out);
   void ListPoints(const Moment& now, const CallId& call, Effects& out);
@@ -284,7 +295,7 @@ class Shard {
     LinkEpoch epoch;
     SessionId session;
     std::vector<CallId> calls;            // Of StopSession; those of StartSession wait at the session.
-    EndReason reason = EndReason::kNone;  // Of a stop.
+    EndReason reason = EndReason::kNone;  // Of a stop; kNone: only to raise the mark.
     absl::Duration deadline;
     bool prepare = false;
   };
@@ -317,6 +328,10 @@ class Shard {
   // Ends what holds the charging point: cancels a grant, stops a charge.
   void SendStop(const Moment& now, Point& point, SessionRow& row, EndReason reason, std::vector<CallId> calls,
                 Effects& out);
+  // The charging point has no grant of this session any more, and energy has not flowed. `told` is what Central told it
+  // to end the session for, if it did.
+  void OnGrantGone(const Moment& now, const Point& point, SessionRow& row, EndReason told);
+  EndReason PendingStopOf(const SessionId& id) const;
   void OnPrepareAnswer(const Moment& now, SessionRow& row, const CommandAnswer& answer);
   void OnStopAnswer(const Moment& now, Point& point, SessionRow& row, const CommandAnswer& answer, Pending pending,
                     Effects& out);
@@ -325,6 +340,7 @@ class Shard {
   void RaiseNumbers(Point& point, GrantNumber mark);
   // It is connected, and occupied by the session or still has facts of it, as far as its list tells.
   bool StillReports(const Point& point, const SessionId& id, const Moment& now) const;
+  std::optional<Failure> WhyNotWrittenOff(const Session& session, const Moment& now);
   void Reconcile(const Moment& now, Point& point, Effects& out);
   void ApplyCauses(const Moment& now, const CauseCall& call, Effects& out);
   void TickPoint(const Moment& now, Point& point, Effects& out);
@@ -336,6 +352,8 @@ class Shard {
   bool ApplySample(const Moment& now, const FactBatch& batch, const IncomingFact& in, SessionRow& row, Effects& out);
   void ApplyStart(const Moment& now, const Fact& fact, SessionRow& row);
   bool ApplyFinal(const Moment& now, const FactBatch& batch, const IncomingFact& in, SessionRow& row, Effects& out);
+  // Once start and final are both booked: does the meter say the same as the final energy?
+  void CompareRegisters(const Moment& now, const Session& session);
   void Refuse(const Moment& now, const FactBatch& batch, const IncomingFact& in, const std::string& reason,
               const std::string& detail, Effects& out);
   void PutAside(const Moment& now, const FactBatch& batch, const IncomingFact& in, const std::string& reason,

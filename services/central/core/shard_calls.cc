@@ -204,14 +204,16 @@ void Shard::StopSession(const Moment& now, const StopCall& call, Effects& out) {
     out.push_back(Reply{call.call, session});
     return;
   }
+  const EndReason reason = call.driver.empty() ? EndReason::kOperatorStop : EndReason::kDriverStop;
+  if (std::exchange(row->session.stop_asked, reason) != reason) Touch(*row);
   Point* point = FindPoint(session.cp);
   if (point == nullptr || !point->link.open || !IsFresh(*point, now)) {
-    return fail({absl::UnavailableError(absl::StrCat("charging point ", session.cp.value(),
-                                                     " is disconnected: it cannot be told to stop now")),
-                 "POINT_DISCONNECTED"});
+    fail({absl::UnavailableError(absl::StrCat("charging point ", session.cp.value(),
+                                              " is disconnected: the stop is kept, and sent when its link is back")),
+          "POINT_DISCONNECTED"});
+  } else {
+    SendStop(now, *point, *row, reason, {call.call}, out);
   }
-  SendStop(now, *point, *row, call.driver.empty() ? EndReason::kOperatorStop : EndReason::kDriverStop, {call.call},
-           out);
   Announce(now, out);
 }
 
@@ -233,40 +235,59 @@ bool Shard::StillReports(const Point& point, const SessionId& id, const Moment& 
                      [&](const Unsettled& unsettled) { return unsettled.session == id; });
 }
 
-void Shard::WriteOffSession(const Moment& now, const CallId& call, const SessionId& id, Effects& out) {
-  SessionRow* row = FindRow(id);
+std::optional<Failure> Shard::WhyNotWrittenOff(const Session& session, const Moment& now) {
+  const auto no = [](const std::string& text, const char* reason) {
+    return Failure{absl::FailedPreconditionError(text), reason};
+  };
+  if (!IsOpen(session.state)) return no(absl::StrCat("the session is ", Name(session.state)), "SESSION_CLOSED");
+  const Point* point = FindPoint(session.cp);
+  if (point == nullptr) return std::nullopt;
+  const bool has_started = session.state == SessionState::kCharging || session.state == SessionState::kAwaitingFinal;
+  if (!has_started && IsFresh(*point, now)) {
+    return no(absl::StrCat("the session is ", Name(session.state), " and charging point ", session.cp.value(),
+                           " is connected: it will say what becomes of it"),
+              "SESSION_NOT_STARTED");
+  }
+  if (has_started && StillReports(*point, session.id, now)) {
+    return no(absl::StrCat("charging point ", session.cp.value(),
+                           " is connected and reports the session, or more of them than it can list: its final "
+                           "figures will come"),
+              "SESSION_LIVE");
+  }
+  return std::nullopt;
+}
+
+void Shard::WriteOffSession(const Moment& now, const WriteOffCall& call, Effects& out) {
+  SessionRow* row = FindRow(call.session);
   if (row == nullptr) {
-    out.push_back(Reply{call, UnknownSession(id)});
+    out.push_back(Reply{call.call, UnknownSession(call.session)});
     return;
   }
   Session& session = row->session;
   if (session.written_off) {
-    out.push_back(Reply{call, session});
+    out.push_back(Reply{call.call, session});
     return;
   }
-  if (session.state != SessionState::kCharging && session.state != SessionState::kAwaitingFinal) {
-    out.push_back(
-        Reply{call, Failure{absl::FailedPreconditionError(absl::StrCat(
-                                "only a session that is CHARGING or AWAITING_FINAL can be written off, this one is ",
-                                Name(session.state))),
-                            IsOpen(session.state) ? "SESSION_NOT_STARTED" : "SESSION_CLOSED"}});
-    return;
-  }
-  if (const Point* point = FindPoint(session.cp); point != nullptr && StillReports(*point, id, now)) {
-    out.push_back(Reply{call, Failure{absl::FailedPreconditionError(absl::StrCat(
-                                          "charging point ", session.cp.value(),
-                                          " is connected and reports the session, or more of them than it can "
-                                          "list: its final figures will come")),
-                                      "SESSION_LIVE"}});
+  if (auto failure = WhyNotWrittenOff(session, now)) {
+    out.push_back(Reply{call.call, *std::move(failure)});
     return;
   }
   session.written_off = true;
-  if (session.start == absl::InfinitePast()) session.start = session.requested;  // Its start never came.
-  session.end = std::max(session.start, session.updated);
-  session.end_reason = EndReason::kWrittenOff;
-  Move(now, *row, SessionState::kCompleted);
-  IssueTicket(now, *row, /*estimated=*/true, /*recovered=*/false);
-  out.push_back(Reply{call, session});
+  session.written_off_by = call.who;
+  session.written_off_reason = call.reason;
+  if (session.state == SessionState::kCharging || session.state == SessionState::kAwaitingFinal) {
+    if (session.start == absl::InfinitePast()) session.start = session.requested;  // Its start never came.
+    session.end = std::max(session.start, session.measured);
+    session.end_reason = EndReason::kWrittenOff;
+    Move(now, *row, SessionState::kCompleted);
+    IssueTicket(now, *row, /*estimated=*/true, /*recovered=*/false);
+  } else {
+    // Nothing is known to have been received, so nothing is billed. Should energy have flowed all the same, the final
+    // says so and is booked.
+    Deny(now, *row, session.state == SessionState::kGranted ? SessionState::kExpired : SessionState::kDenied,
+         DenialReason::kCancelled, "written off by an operator: the charging point does not come back");
+  }
+  out.push_back(Reply{call.call, session});
   Announce(now, out);
 }
 

@@ -7,6 +7,16 @@
 #include "services/central/core/shard.h"
 
 namespace ev::central {
+namespace {
+
+bool IsBeyondTarget(const Session& session) {
+  if (const auto* energy = std::get_if<EnergyTarget>(&session.target)) return session.energy_mwh > energy->energy_mwh;
+  if (const auto* amount = std::get_if<AmountTarget>(&session.target))
+    return session.amount_micros > amount->amount_micros;
+  return false;
+}
+
+}  // namespace
 
 std::optional<std::int64_t> Shard::next_offset(absl::string_view topic, int partition) const {
   const auto it = offsets_.find({std::string(topic), partition});
@@ -35,6 +45,11 @@ void Shard::ApplyFact(const Moment& now, const FactBatch& batch, const IncomingF
     return PutAside(now, batch, in, "WRONG_KEY", absl::StrCat("key is not the charging point id ", fact.cp.value()),
                     out);
   }
+  if (in.is_misplaced) {
+    // Its own shard books it. Said to nobody: what is refused here may be right there.
+    return PutAside(now, batch, in, "WRONG_PARTITION",
+                    absl::StrCat("facts of charging point ", fact.cp.value(), " belong into another partition"), out);
+  }
   if (auto status = CheckFact(fact); !status.ok()) {
     return Refuse(now, batch, in, "NONSENSE", std::string(status.message()), out);
   }
@@ -55,11 +70,6 @@ void Shard::ApplyFact(const Moment& now, const FactBatch& batch, const IncomingF
   if (row->session.cp != fact.cp) {
     return Refuse(now, batch, in, "WRONG_CHARGING_POINT",
                   absl::StrCat("the session belongs to ", row->session.cp.value()), out);
-  }
-  if (FindPoint(fact.cp) == nullptr && !row->session.final_booked) {
-    // Its own shard books it. Said to nobody: what is refused here may be right there.
-    return PutAside(now, batch, in, "WRONG_PARTITION",
-                    absl::StrCat("this partition's shard has no charging point ", fact.cp.value()), out);
   }
   if (fact.kind != FactKind::kSample && fact.grant.number != row->session.number) {
     return Refuse(
@@ -113,7 +123,7 @@ bool Shard::ApplySample(const Moment& now, const FactBatch& batch, const Incomin
   session.energy_mwh = fact.energy_mwh;
   session.power_w = session.state == SessionState::kCharging ? fact.power_w : 0;
   session.amount_micros = AmountMicros(fact.energy_mwh, session.price.micros_per_kwh);
-  session.updated = fact.time;
+  session.measured = session.updated = fact.time;
   ++counters_.facts_applied;
   Touch(row);
   if (Point* point = FindPoint(session.cp)) TouchView(*point);
@@ -131,9 +141,11 @@ void Shard::ApplyStart(const Moment& now, const Fact& fact, SessionRow& row) {
   // A closed session, or one that ended, is not opened again by a start that comes late.
   if (IsOpen(session.state)) {
     session.start = fact.time;
+    session.measured = std::max(session.measured, fact.time);
     if (fact.sequence > session.sequence) session.sequence = fact.sequence;
     Move(now, row, SessionState::kCharging);
   }
+  CompareRegisters(now, session);
   ++counters_.facts_applied;
   Touch(row);
 }
@@ -146,7 +158,10 @@ bool Shard::ApplyFinal(const Moment& now, const FactBatch& batch, const Incoming
     ++counters_.duplicates_sequence;
     return true;
   }
-  if (session.written_off) {
+  if (session.written_off && session.state == SessionState::kCompleted) {
+    RaiseAlert(now, AlertKind::kDeadLetter, session.cp, session.id,
+               absl::StrCat("final figures of ", fact.energy_mwh, " mWh came after the session was written off at ",
+                            session.energy_mwh, " mWh: they are not billed"));
     Refuse(now, batch, in, "WRITTEN_OFF", "the session was closed by the operator", out);
     return false;
   }
@@ -161,6 +176,8 @@ bool Shard::ApplyFinal(const Moment& now, const FactBatch& batch, const Incoming
   session.end = fact.end;
   session.end_reason = fact.end_reason;
   session.sequence = std::max(session.sequence, fact.sequence);
+  session.register_end_mwh = fact.register_mwh;
+  session.measured = fact.time;
   session.energy_mwh = fact.energy_mwh;
   session.amount_micros = AmountMicros(fact.energy_mwh, session.price.micros_per_kwh);
   if (session.amount_micros != fact.amount_micros) {
@@ -168,6 +185,11 @@ bool Shard::ApplyFinal(const Moment& now, const FactBatch& batch, const Incoming
         now, AlertKind::kAmountDiffers, session.cp, session.id,
         absl::StrCat("the charging point shows ", fact.amount_micros, " micros, the bill is ", session.amount_micros));
   }
+  if (IsBeyondTarget(session)) {
+    RaiseAlert(now, AlertKind::kAmountDiffers, session.cp, session.id,
+               absl::StrCat("the final energy ", session.energy_mwh, " mWh is beyond the target of the charge"));
+  }
+  CompareRegisters(now, session);
   if (recovered) {
     RaiseAlert(now, AlertKind::kRecovered, session.cp, session.id,
                absl::StrCat("booked although the session was ", Name(session.state)));
@@ -177,6 +199,16 @@ bool Shard::ApplyFinal(const Moment& now, const FactBatch& batch, const Incoming
   ++counters_.facts_applied;
   Touch(row);
   return true;
+}
+
+// Booked all the same: the final energy is the charging point's last word, but someone should look at its meter.
+void Shard::CompareRegisters(const Moment& now, const Session& session) {
+  if (!session.start_booked || !session.final_booked) return;
+  const std::int64_t metered = session.register_end_mwh - session.register_start_mwh;
+  if (metered == session.energy_mwh) return;
+  RaiseAlert(now, AlertKind::kAmountDiffers, session.cp, session.id,
+             absl::StrCat("the meter went from ", session.register_start_mwh, " to ", session.register_end_mwh,
+                          " mWh, the final energy is ", session.energy_mwh, " mWh"));
 }
 
 void Shard::IssueTicket(const Moment& now, SessionRow& row, bool estimated, bool recovered) {

@@ -150,10 +150,8 @@ void Shard::Reconcile(const Moment& now, Point& point, Effects& out) {
       Move(now, *row, report.occupation->phase == Phase::kCharging ? SessionState::kCharging : SessionState::kGranted);
     } else if (is_listed || state == SessionState::kCharging) {
       Move(now, *row, SessionState::kAwaitingFinal);
-    } else if (is_whole_list && state == SessionState::kGranted) {
-      Deny(now, *row, SessionState::kExpired, DenialReason::kNone, "the grant was not used in time");
-    } else if (is_whole_list && state == SessionState::kUnconfirmed) {
-      Deny(now, *row, SessionState::kDenied, DenialReason::kCancelled, "the charging point did not take the grant");
+    } else if (is_whole_list && (state == SessionState::kGranted || state == SessionState::kUnconfirmed)) {
+      OnGrantGone(now, point, *row, PendingStopOf(id));
     }
     // A session that is REQUESTED waits for its answer, which says why.
   }
@@ -161,6 +159,35 @@ void Shard::Reconcile(const Moment& now, Point& point, Effects& out) {
   for (const Unsettled& unsettled : report.unsettled) {
     Settle(point.record.id, unsettled.session, unsettled.start, unsettled.final, out);
   }
+}
+
+EndReason Shard::PendingStopOf(const SessionId& id) const {
+  for (const auto& [command, pending] : pending_) {
+    if (pending.session == id && pending.reason != EndReason::kNone) return pending.reason;
+  }
+  return EndReason::kNone;
+}
+
+void Shard::OnGrantGone(const Moment& now, const Point& point, SessionRow& row, EndReason told) {
+  const Session& session = row.session;
+  const bool was_granted = session.state == SessionState::kGranted;
+  const SessionState to = was_granted ? SessionState::kExpired : SessionState::kDenied;
+  if (session.stop_asked != EndReason::kNone) {
+    return Deny(now, row, to, DenialReason::kCancelled, "cancelled before energy flowed");
+  }
+  if (!was_granted) {
+    return Deny(now, row, to, DenialReason::kNotDelivered, "the charging point did not take the grant");
+  }
+  if (point.is_report_valid && point.report.health == EngineHealth::kFaulted) {
+    const std::string& fault = point.report.fault;
+    return Deny(now, row, to, DenialReason::kPointFaulted,
+                absl::StrCat("the charging point is faulted", fault.empty() ? "" : ": ", fault));
+  }
+  if (told != EndReason::kNone || !CausesOf(point).empty()) {
+    return Deny(now, row, to, DenialReason::kPointStopped,
+                "the charging point was put out of order before energy flowed");
+  }
+  Deny(now, row, to, DenialReason::kNone, "the grant was not used in time");
 }
 
 void Shard::OnAnswer(const Moment& now, const CpId& cp, LinkEpoch epoch, const CommandAnswer& answer, Effects& out) {
@@ -197,6 +224,10 @@ void Shard::OnPrepareAnswer(const Moment& now, SessionRow& row, const CommandAns
     case Verdict::kDenied:
       Deny(now, row, SessionState::kDenied, answer.denial, answer.text);
       break;
+    case Verdict::kNotSent:
+      Deny(now, row, SessionState::kDenied, DenialReason::kEngineUnreachable,
+           answer.text.empty() ? "the Engine is not connected to its Monitor" : answer.text);
+      break;
     // Nobody knows whether the Engine took it: not a denial.
     default:
       Move(now, row, SessionState::kUnconfirmed);
@@ -210,15 +241,11 @@ void Shard::OnStopAnswer(const Moment& now, Point& point, SessionRow& row, const
     for (CallId call : pending.calls) out.push_back(Reply{call, result});
   };
   switch (answer.verdict) {
-    case Verdict::kCancelled: {
-      const bool was_granted = row.session.state == SessionState::kGranted;
-      if (was_granted || row.session.state == SessionState::kRequested ||
-          row.session.state == SessionState::kUnconfirmed) {
-        Deny(now, row, was_granted ? SessionState::kExpired : SessionState::kDenied, DenialReason::kCancelled,
-             "cancelled before energy flowed");
+    case Verdict::kCancelled:
+      if (HoldsPoint(row.session.state) && row.session.state != SessionState::kCharging) {
+        OnGrantGone(now, point, row, pending.reason);
       }
       return reply(row.session);
-    }
     case Verdict::kRunning:
       Move(now, row, SessionState::kCharging);
       // The vehicle was faster than the stop: what was asked for still is to end the charge.
@@ -235,8 +262,14 @@ void Shard::OnStopAnswer(const Moment& now, Point& point, SessionRow& row, const
       return reply(Failure{absl::FailedPreconditionError("the charging point does not know this session: its data may "
                                                          "be lost, an operator can write the session off"),
                            "SESSION_UNKNOWN_AT_POINT"});
+    case Verdict::kNotSent:
+      return reply(Failure{absl::UnavailableError("the Engine is not connected to its Monitor: the stop is kept, and "
+                                                  "sent again"),
+                           "ENGINE_UNREACHABLE"});
     default:
-      return reply(Failure{absl::UnavailableError("the Engine did not answer its Monitor"), "ENGINE_SILENT"});
+      return reply(Failure{absl::UnavailableError("the Engine did not answer its Monitor: the stop is kept, and sent "
+                                                  "again"),
+                           "ENGINE_SILENT"});
   }
 }
 
@@ -257,7 +290,7 @@ void Shard::OnLinkClosed(const Moment& now, const CpId& cp, LinkEpoch epoch, Eff
     pending_.erase(id);
     for (CallId call : pending.calls) {
       out.push_back(Reply{call, Failure{absl::UnavailableError("the link to the charging point broke before it "
-                                                               "answered"),
+                                                               "answered: the stop is kept, and sent again"),
                                         "LINK_LOST"}});
     }
     SessionRow* row = FindRow(pending.session);
@@ -275,10 +308,12 @@ void Shard::OnUndelivered(const Moment& now, const CpId& cp, LinkEpoch epoch, co
   pending_.erase(it);
   SessionRow* row = FindRow(pending.session);
   if (pending.prepare && row != nullptr && row->session.state == SessionState::kRequested) {
-    Deny(now, *row, SessionState::kDenied, DenialReason::kNotDelivered, "the link to the charging point had gone");
+    Deny(now, *row, SessionState::kDenied, DenialReason::kPointDisconnected, "the link to the charging point had gone");
   }
   for (CallId call : pending.calls) {
-    out.push_back(Reply{call, Failure{absl::UnavailableError("the link to the charging point had gone"), "LINK_LOST"}});
+    out.push_back(Reply{call, Failure{absl::UnavailableError("the link to the charging point had gone: the stop is "
+                                                             "kept, and sent when it is back"),
+                                      "LINK_LOST"}});
   }
   Announce(now, out);
 }
@@ -297,6 +332,7 @@ void Shard::Send(const Moment& now, Point& point, decltype(Command::body) body, 
 void Shard::SendStop(const Moment& now, Point& point, SessionRow& row, EndReason reason, std::vector<CallId> calls,
                      Effects& out) {
   const Session& session = row.session;
+  point.link.next_nudge = now.monotonic + absl::Seconds(1);
   Pending pending{.session = session.id, .calls = std::move(calls), .reason = reason};
   if (session.state == SessionState::kCharging) {
     Send(now, point, ev::StopSession{session.id, reason}, std::move(pending), out);
@@ -324,7 +360,8 @@ void Shard::Tick(const Moment& now, Effects& out) {
     }
     for (CallId call : pending.calls) {
       out.push_back(Reply{call, Failure{absl::DeadlineExceededError(
-                                            "the charging point did not answer in time; the stop may still happen"),
+                                            "the charging point did not answer in time: the stop is kept, and sent "
+                                            "again"),
                                         "NO_ANSWER"}});
     }
     pending_.erase(id);
@@ -352,11 +389,13 @@ void Shard::TickPoint(const Moment& now, Point& point, Effects& out) {
   }
   const Session& session = row->session;
   const bool is_lost_grant = session.state == SessionState::kUnconfirmed && point.report.mark < session.number;
-  const bool must_end = (!point.record.causes.empty() || !state_.network_causes.empty()) &&
+  EndReason reason = session.stop_asked;
+  if (reason == EndReason::kNone && (!point.record.causes.empty() || !state_.network_causes.empty())) {
+    reason = EndReason::kOperatorStop;
+  }
+  const bool must_end = reason != EndReason::kNone &&
                         (session.state == SessionState::kCharging || session.state == SessionState::kGranted);
-  if (!is_lost_grant && !must_end) return;
-  link.next_nudge = now.monotonic + absl::Seconds(1);
-  SendStop(now, point, *row, EndReason::kOperatorStop, {}, out);
+  if (is_lost_grant || must_end) SendStop(now, point, *row, must_end ? reason : EndReason::kNone, {}, out);
 }
 
 }  // namespace ev::central

@@ -80,7 +80,14 @@ void Shard::DeletePoint(const Moment& now, const PointCall& call, Effects& out) 
         call.call, Failure{absl::FailedPreconditionError("a session of this charging point is open"), "SESSION_OPEN"}});
     return;
   }
-  if (point->link.open) OnLinkClosed(now, call.cp, point->link.epoch, out);
+  if (point->link.open) {
+    out.push_back(
+        Reply{call.call, Failure{absl::FailedPreconditionError(absl::StrCat(
+                                     "charging point ", call.cp.value(),
+                                     " is linked and would be registered anew at once: stop its Monitor first")),
+                                 "POINT_LINKED"}});
+    return;
+  }
   highest_deleted_epoch_ = std::max(highest_deleted_epoch_, point->record.link_epoch);
   PointView view = View(*point, now);
   out.push_back(PointChanged{std::move(view), point->shown, true});

@@ -164,6 +164,15 @@ TEST_F(ChargingPointsTest, ADeletedPointIsGoneAndARepeatDeletesNothingElse) {
   EXPECT_THAT(world_.Call(request), FailsAtField("charging_point_id"));
 }
 
+// B151
+TEST_F(ChargingPointsTest, APointThatIsLinkedIsNotDeleted) {
+  const auto monitor = Connected(world_);
+  pb::DeleteChargingPointRequest request;
+  request.set_charging_point_id("cp_001");
+  EXPECT_THAT(world_.Call(request), Fails(absl::StatusCode::kFailedPrecondition, "POINT_LINKED"));
+  EXPECT_THAT(world_.Get("cp_001"), IsOk());
+}
+
 TEST_F(ChargingPointsTest, APointWithAnOpenSessionIsNotDeleted) {
   const auto monitor = Connected(world_);
   Granted(world_, *monitor);

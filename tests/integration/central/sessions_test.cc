@@ -32,6 +32,7 @@ class SessionsTest : public CentralTest {
     pb::WriteOffSessionRequest request;
     request.set_session_id(session);
     request.set_reason("point scrapped");
+    request.set_requested_by("ana");
     request.set_request_id(request_id);
     return world_.Call(request);
   }
@@ -249,6 +250,8 @@ TEST_F(SessionsTest, AWriteOffClosesAtTheLastSampleOnceThePointNoLongerReportsTh
   EXPECT_EQ(written->ticket().energy_mwh(), 2'000'000);
   EXPECT_EQ(written->ticket().amount_micros(), 700'000);
   EXPECT_TRUE(written->ticket().estimated());
+  EXPECT_EQ(written->write_off().requested_by(), "ana");
+  EXPECT_EQ(written->write_off().reason(), "point scrapped");
 
   const common::Grant other = Charged(*monitor);
   EXPECT_THAT(WriteOff(other.session_id()), Fails(absl::StatusCode::kFailedPrecondition, "SESSION_CLOSED"));

@@ -148,6 +148,7 @@ TEST_F(WatchTest, TheDriverIsToldThatTheChargingPointIsGone) {
   EXPECT_TRUE(point->connection().has_last_seen_time());
   EXPECT_EQ(point->connection().monitor_version(), "9.9");
   EXPECT_THAT(world.StopAsync(grant.session_id()).get(), Fails(absl::StatusCode::kUnavailable, "POINT_DISCONNECTED"));
+  EXPECT_EQ(world.GetSession(grant.session_id())->stop_requested(), common::END_REASON_OPERATOR_STOP);
   monitor->Beat();
   EXPECT_TRUE(world.Becomes("cp_001", common::CHARGING_POINT_STATE_RESERVED));
 }

@@ -41,13 +41,19 @@ TEST(CodecTest, WhatHasNotHappenedIsAbsentFromASession) {
   EXPECT_EQ(proto.request_time().seconds(), 1);
   EXPECT_EQ(proto.request_time().nanos(), 500'000'000);
   EXPECT_FALSE(proto.has_start_time() || proto.has_end_time() || proto.has_last_sample_time() || proto.has_target() ||
-               proto.has_denial() || proto.has_ticket());
+               proto.has_denial() || proto.has_ticket() || proto.has_write_off());
+  session.stop_asked = EndReason::kDriverStop;
+  session.measured = absl::FromUnixSeconds(7);
+  session.updated = absl::FromUnixSeconds(8);
+  EXPECT_EQ(ToProto(session).stop_requested(), common::END_REASON_DRIVER_STOP);
+  EXPECT_EQ(ToProto(session).last_sample_time().seconds(), 7);
   session.state = SessionState::kExpired;
   session.denial = DenialReason::kCancelled;
   session.power_w = 5;
   proto = ToProto(session);
   EXPECT_EQ(proto.denial().reason(), common::DENIAL_REASON_CANCELLED);
   EXPECT_EQ(proto.power_w(), 0);
+  EXPECT_EQ(proto.stop_requested(), common::END_REASON_UNSPECIFIED) << "there is nothing to stop any more";
 }
 
 }  // namespace

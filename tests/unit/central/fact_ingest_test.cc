@@ -15,6 +15,7 @@ namespace {
 
 using ::testing::Each;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::SizeIs;
 using ::testing::StartsWith;
@@ -119,6 +120,26 @@ TEST_F(FactIngestTest, ReadingBeginsWhereTheStoreSaysInBothTopicsOfEveryShard) {
   }
   EXPECT_EQ(next[world_.topics.session_data.name], 8);
   EXPECT_EQ(next[world_.topics.session_complete.name], 4);
+}
+
+// B126
+TEST_F(FactIngestTest, AFactInAPartitionOfAnotherShardIsPutAsideThereAndBookedWhereItBelongs) {
+  Start();
+  IncomingMessage message;
+  message.key = "cp_001";
+  const std::string body = wire::EncodeFact(final_);
+  message.value = body;
+  EV_ASSERT_OK(ingest().OnBatch({.topic = world_.topics.session_complete.name,
+                                 .partition = (world_.ShardOf(session_.cp) + 1) % kShards,
+                                 .generation = 0,
+                                 .log_end = 1,
+                                 .messages = {&message, 1}}));
+  EXPECT_TRUE(Eventually(kPatience, [&] {
+    return Metrics().find("ev_dead_letters_total{reason=\"wrong_partition\"} 1\n") != std::string::npos;
+  }));
+  EXPECT_THAT(world_.Tickets(session_), IsEmpty());
+  EV_ASSERT_OK(Give(final_, 0));
+  EXPECT_TRUE(world_.IsBooked(session_));
 }
 
 // B63 B112

@@ -55,11 +55,17 @@ TEST(LinkCodecTest, EachFateOfAStopHasItsVerdict) {
   EXPECT_EQ(verdict(static_cast<common::StopFate>(9), common::END_REASON_UNSPECIFIED), Verdict::kFailed);
 }
 
-TEST(LinkCodecTest, WhatWasNotDeliveredIsNoDenial) {
-  for (auto cause : {pb::UNDELIVERED_CAUSE_NOT_SENT, pb::UNDELIVERED_CAUSE_EXPIRED, pb::UNDELIVERED_CAUSE_UNKNOWN}) {
+// B75 B80
+TEST(LinkCodecTest, OnlyWhatTheEngineHasNeverSeenForCertainWasNotSent) {
+  const std::pair<pb::UndeliveredCause, Verdict> kCauses[] = {
+      {pb::UNDELIVERED_CAUSE_NOT_SENT, Verdict::kNotSent},       {pb::UNDELIVERED_CAUSE_EXPIRED, Verdict::kNotSent},
+      {pb::UNDELIVERED_CAUSE_UNKNOWN, Verdict::kFailed},         {pb::UNDELIVERED_CAUSE_UNSPECIFIED, Verdict::kFailed},
+      {static_cast<pb::UndeliveredCause>(99), Verdict::kFailed},
+  };
+  for (const auto& [cause, verdict] : kCauses) {
     pb::CommandAnswer answer = AnswerOf("7");
     answer.mutable_undelivered()->set_cause(cause);
-    EXPECT_EQ(FromProto(answer)->verdict, Verdict::kFailed);
+    EXPECT_EQ(FromProto(answer)->verdict, verdict) << cause;
   }
   EXPECT_EQ(FromProto(AnswerOf("7"))->verdict, Verdict::kFailed);
 }

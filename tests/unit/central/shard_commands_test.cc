@@ -76,6 +76,7 @@ TEST_F(ShardCommandsTest, ABeatWithTheMarkAndWithoutTheSessionDenies) {
   EXPECT_EQ(Get(session.id).state, SessionState::kUnconfirmed);
   Beat(Idle(1));
   EXPECT_EQ(Get(session.id).state, SessionState::kDenied);
+  EXPECT_EQ(Get(session.id).denial, DenialReason::kNotDelivered);
   EXPECT_EQ(StateOf(), PointState::kAvailable);
 }
 
@@ -142,6 +143,7 @@ TEST_F(ShardCommandsTest, ACancelThatFindsTheGrantUnusedDenies) {
   Advance(absl::Seconds(1));
   Answer(TheCommand(), Verdict::kCancelled, 1);
   EXPECT_EQ(Get(ReplyTo<Session>(call).id).state, SessionState::kDenied);
+  EXPECT_EQ(Get(ReplyTo<Session>(call).id).denial, DenialReason::kNotDelivered);
   Start();
   EXPECT_THAT(Said<PrepareSession>(), SizeIs(1));
 }
@@ -176,7 +178,7 @@ TEST_F(ShardCommandsTest, AStartThatCouldNotBeDeliveredIsDeniedAndThePointIsFree
   const CallId call = Start();
   const Command prepare = TheCommand();
   Run([&](Effects& out) { shard().OnUndelivered(now_, kCp, EpochOf(), prepare, out); });
-  EXPECT_EQ(DenialOf(call), DenialReason::kNotDelivered);
+  EXPECT_EQ(DenialOf(call), DenialReason::kPointDisconnected);
   EXPECT_EQ(Get(ReplyTo<Failure>(call).session).state, SessionState::kDenied);
   // The link may live on: the mark is raised by a cancel then.
   Advance(absl::Seconds(1));
@@ -184,6 +186,34 @@ TEST_F(ShardCommandsTest, AStartThatCouldNotBeDeliveredIsDeniedAndThePointIsFree
   EXPECT_EQ(StateOf(), PointState::kAvailable);
   Start();
   EXPECT_THAT(Said<PrepareSession>(), SizeIs(1));
+}
+
+// B80
+TEST_F(ShardCommandsTest, AStartThatTheEngineHasNeverSeenForCertainIsDenied) {
+  Online();
+  const CallId call = Start();
+  Answer(TheCommand(), Verdict::kNotSent, 0);
+  EXPECT_EQ(DenialOf(call), DenialReason::kEngineUnreachable);
+  // Its number is used up: a cancel raises the mark before anything else is offered.
+  EXPECT_EQ(DenialOf(Start()), DenialReason::kPointNotReady);
+  Advance(absl::Seconds(1));
+  Answer(TheCommand(), Verdict::kCancelled, 1);
+  Start();
+  EXPECT_THAT(Said<PrepareSession>(), SizeIs(1));
+}
+
+// B80
+TEST_F(ShardCommandsTest, AnUnconfirmedStartIsDeniedWhenItTurnsOutThatTheEngineHasNeverSeenIt) {
+  Online();
+  const CallId call = Start();
+  const Command prepare = TheCommand();
+  Advance(absl::Milliseconds(2000));
+  Beat(Idle(0));
+  Advance(absl::Seconds(1));
+  ASSERT_EQ(ReplyTo<Session>(call).state, SessionState::kUnconfirmed);
+  Answer(prepare, Verdict::kNotSent, 0);
+  EXPECT_EQ(Get(ReplyTo<Session>(call).id).state, SessionState::kDenied);
+  EXPECT_EQ(Get(ReplyTo<Session>(call).id).denial, DenialReason::kEngineUnreachable);
 }
 
 // B75
@@ -232,7 +262,21 @@ TEST_F(ShardCommandsTest, AGrantThatThePointHasReleasedIsExpired) {
   const Session session = Grant();
   Beat(Idle(1));
   EXPECT_EQ(Get(session.id).state, SessionState::kExpired);
+  EXPECT_EQ(Get(session.id).denial, DenialReason::kNone);
   EXPECT_EQ(StateOf(), PointState::kAvailable);
+}
+
+// B9 B54
+TEST_F(ShardCommandsTest, AGrantThatAFaultHasReleasedSaysSo) {
+  Online();
+  const Session session = Grant();
+  EngineReport report = Idle(1);
+  report.health = EngineHealth::kFaulted;
+  report.fault = "relay stuck";
+  Beat(report);
+  EXPECT_EQ(Get(session.id).state, SessionState::kExpired);
+  EXPECT_EQ(Get(session.id).denial, DenialReason::kPointFaulted);
+  EXPECT_EQ(Get(session.id).denial_text, "the charging point is faulted: relay stuck");
 }
 
 // B9 B77
@@ -306,6 +350,31 @@ TEST_F(ShardCommandsTest, AStopBeforePlugInCancelsTheGrant) {
 }
 
 // B78
+TEST_F(ShardCommandsTest, AReportThatOvertakesTheAnswerToAStopHidesNotWhoEndedIt) {
+  Online();
+  const Session session = Grant();
+  const CallId call = Stop(session.id);
+  const Command cancel = TheCommand();
+  Beat(Idle(1));
+  EXPECT_EQ(Get(session.id).state, SessionState::kExpired);
+  EXPECT_EQ(Get(session.id).denial, DenialReason::kCancelled);
+  Answer(cancel, Verdict::kCancelled, 1);
+  EXPECT_EQ(ReplyTo<Session>(call).denial, DenialReason::kCancelled);
+}
+
+// B78
+TEST_F(ShardCommandsTest, AReportThatOvertakesTheAnswerToAStopOfWhatIsUnconfirmedHidesNotWhoEndedIt) {
+  Online();
+  const CallId call = Start();
+  Answer(TheCommand(), Verdict::kFailed, 0);
+  const auto session = ReplyTo<Session>(call);
+  Stop(session.id);
+  Beat(Idle(1));
+  EXPECT_EQ(Get(session.id).state, SessionState::kDenied);
+  EXPECT_EQ(Get(session.id).denial, DenialReason::kCancelled);
+}
+
+// B78
 TEST_F(ShardCommandsTest, AStopThatFindsEnergyFlowingEndsTheCharge) {
   Online();
   const Session session = Grant();
@@ -369,13 +438,80 @@ TEST_F(ShardCommandsTest, AStopOfWhatNeverWasIsRefused) {
   EXPECT_EQ(ReasonOf(Stop(ReplyTo<Failure>(call).session)), "SESSION_NOT_OPEN");
 }
 
-// B6
-TEST_F(ShardCommandsTest, AStopThatCannotReachThePointSaysSo) {
+// B83
+TEST_F(ShardCommandsTest, AStopThatCannotReachThePointSaysThatItIsKeptAndIsSentWhenTheLinkIsBack) {
   Online();
   const Session session = Charging();
   Close(EpochOf());
-  EXPECT_EQ(ReasonOf(Stop(session.id)), "POINT_DISCONNECTED");
+  const CallId call = Stop(session.id);
+  EXPECT_EQ(ReasonOf(call), "POINT_DISCONNECTED");
+  EXPECT_THAT(ReplyTo<Failure>(call).status,
+              StatusIs(absl::StatusCode::kUnavailable,
+                       "charging point cp_001 is disconnected: the stop is kept, and sent when its link is back"));
+  Advance(absl::Seconds(5));
+  EXPECT_THAT(Said<Command>(), IsEmpty());
+  Restart();
+  Connect();
+  Beat(Busy(session, Phase::kCharging));
+  int stops = 0;
+  for (int i = 0; i < 3; ++i) {
+    Advance(absl::Seconds(1));
+    for (const ev::StopSession& stop : Said<ev::StopSession>()) {
+      ++stops;
+      EXPECT_EQ(stop.session, session.id);
+      EXPECT_EQ(stop.reason, EndReason::kDriverStop);
+    }
+    Beat(Busy(session, Phase::kCharging));
+  }
+  EXPECT_EQ(stops, 3);
+  Feed({FinalOf(session, 1, 1000, EndReason::kDriverStop)});
+  Beat(Idle(1));
+  Advance(absl::Seconds(2));
+  EXPECT_THAT(Said<Command>(), IsEmpty());
+}
+
+// B83
+TEST_F(ShardCommandsTest, AStopThatIsKeptCancelsTheGrantWhenTheLinkIsBack) {
   Online();
+  const Session session = Grant();
+  Close(EpochOf());
+  Stop(session.id, DriverId());
+  Connect();
+  Beat(Busy(session, Phase::kGranted));
+  Advance(absl::Seconds(1));
+  Answer(TheCommand(), Verdict::kCancelled, 1);
+  EXPECT_EQ(Get(session.id).state, SessionState::kExpired);
+  EXPECT_EQ(Get(session.id).denial, DenialReason::kCancelled);
+}
+
+// B83 B100
+TEST_F(ShardCommandsTest, AStopIsInTheBatchOfItsAnswer) {
+  Online();
+  const Session session = Charging();
+  Close(EpochOf());
+  auto_commit_ = false;
+  Stop(session.id);
+  const Shard::Batch batch = Commit();
+  ASSERT_THAT(batch.rows.sessions, SizeIs(1));
+  EXPECT_EQ(batch.rows.sessions[0].stop_asked, EndReason::kDriverStop);
+  Stop(session.id);
+  EXPECT_THAT(Commit().rows.sessions, IsEmpty());  // Asked again.
+}
+
+// B83
+TEST_F(ShardCommandsTest, AStopThatTheEngineDidNotSeeIsSentAgain) {
+  Online();
+  const Session session = Charging();
+  for (const auto& [verdict, reason] :
+       {std::pair(Verdict::kNotSent, "ENGINE_UNREACHABLE"), std::pair(Verdict::kFailed, "ENGINE_SILENT")}) {
+    const CallId call = Stop(session.id);
+    Answer(TheCommand(), verdict, 0);
+    EXPECT_EQ(ReasonOf(call), reason);
+    EXPECT_THAT(ReplyTo<Failure>(call).status, StatusIs(absl::StatusCode::kUnavailable));
+    Advance(absl::Seconds(1));
+    EXPECT_THAT(Said<ev::StopSession>(), SizeIs(1));
+    Beat(Busy(session, Phase::kCharging));
+  }
 }
 
 // B6 B81
@@ -448,6 +584,28 @@ TEST_F(ShardCommandsTest, AnOperatorsStopOfThePointCancelsItsGrant) {
   SetCause(kCp);
   ASSERT_THAT(Said<CancelGrant>(), SizeIs(1));
   EXPECT_EQ(Said<CancelGrant>()[0].session, session.id);
+  const Command cancel = TheCommand();
+  ClearCause(kCp);
+  Answer(cancel, Verdict::kCancelled, 1);
+  EXPECT_EQ(Get(session.id).state, SessionState::kExpired);
+  EXPECT_EQ(Get(session.id).denial, DenialReason::kPointStopped);
+}
+
+// B18
+TEST_F(ShardCommandsTest, AReportThatOvertakesTheAnswerHidesNotThatThePointWasStopped) {
+  Online();
+  const Session session = Grant();
+  SetCause(kCp);
+  Beat(Idle(1));
+  EXPECT_EQ(Get(session.id).denial, DenialReason::kPointStopped);
+  ClearCause(kCp);
+  Advance(absl::Seconds(1));
+  const Session second = Grant();
+  SetCause(kCp);
+  ClearCause(kCp);
+  Beat(Idle(2));
+  EXPECT_EQ(Get(second.id).state, SessionState::kExpired);
+  EXPECT_EQ(Get(second.id).denial, DenialReason::kPointStopped);
 }
 
 TEST_F(ShardCommandsTest, CommandsThatAreNeverAnsweredAreForgotten) {

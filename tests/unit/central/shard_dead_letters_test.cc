@@ -230,7 +230,11 @@ TEST_F(ShardDeadLettersTest, AFactInAPartitionOfAnotherShardIsBookedByNeither) {
   elsewhere.state = SessionState::kCharging;
   ASSERT_THAT(store_.Commit({{.shard = 0, .epoch = shard().epoch(), .network_causes = {}, .sessions = {elsewhere}}})[0],
               IsOk());
-  Feed({FinalOf(elsewhere, 1, 1000)});
+  const Fact final = FinalOf(elsewhere, 1, 1000);
+  const IncomingFact in{
+      .fact = &final, .error = {}, .is_misplaced = true, .offset = 0, .key = final.cp.value(), .body = "body"};
+  Fetch({.sessions = {elsewhere.id}, .requests = {}});
+  FeedIncoming(kComplete, in);
   EXPECT_EQ(Outbox<DeadLetter>().at(0).reason, "WRONG_PARTITION");
   EXPECT_THAT(Tickets(elsewhere.id), IsEmpty());
   EXPECT_THAT(store_.FindRefusals(elsewhere.id).value(), IsEmpty());

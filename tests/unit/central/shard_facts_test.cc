@@ -286,5 +286,72 @@ TEST_F(ShardFactsTest, AFinalOfAnExpiredSessionIsBookedAsRecoveredAlsoAfterARest
   EXPECT_TRUE(Tickets(session.id)[0].recovered);
 }
 
+// B96
+TEST_F(ShardFactsTest, AFinalIsBookedBySessionWhateverBecameOfItsPoint) {
+  Online();
+  const Session session = Grant();
+  Beat(Idle(1));
+  ASSERT_EQ(Get(session.id).state, SessionState::kExpired);
+  Close(EpochOf());
+  ReplyTo<Done>(Delete());
+  const Fact final = FinalOf(session, 1, 1000);
+  Feed({final, final});
+  EXPECT_THAT(Outbox<DeadLetter>(), IsEmpty());
+  ASSERT_THAT(Tickets(session.id), SizeIs(1));
+  EXPECT_TRUE(Tickets(session.id)[0].recovered);
+  EXPECT_EQ(Tickets(session.id)[0].energy_mwh, 1000);
+  // The charging point comes back, registered anew, and lists what it has not heard of.
+  Connect();
+  Beat(Ended(session, false, true));
+  EXPECT_THAT(Said<Settlement>(), ElementsAre(Settlement{session.id, false, true, false, ""}));
+}
+
+// B127
+TEST_F(ShardFactsTest, AMeterThatSaysOtherwiseThanTheFinalEnergyRaisesAnAlertInWhateverOrderTheyCome) {
+  Online();
+  for (const bool start_first : {true, false}) {
+    outbox_.clear();
+    const Session session = Grant();
+    const Fact start = StartOf(session);
+    Fact final = FinalOf(session, 1, 1000);
+    final.register_mwh += 1;
+    if (start_first) {
+      Feed({start, final});
+    } else {
+      Feed({final, start});
+    }
+    EXPECT_THAT(Alerts(), ElementsAre(AlertKind::kAmountDiffers));
+    EXPECT_EQ(Outbox<Alert>().at(0).text, "the meter went from 5000 to 6001 mWh, the final energy is 1000 mWh");
+    EXPECT_EQ(Tickets(session.id).at(0).energy_mwh, 1000);
+    Beat(Idle(session.number.value()));
+  }
+}
+
+// B127
+TEST_F(ShardFactsTest, AMeterThatAgreesRaisesNothing) {
+  Online();
+  const Session session = Charging();
+  Feed({FinalOf(session, 1, 1000)});
+  EXPECT_THAT(Alerts(), IsEmpty());
+}
+
+// B127
+TEST_F(ShardFactsTest, EnergyBeyondTheTargetIsBookedAndRaisesAnAlert) {
+  Online();
+  const Target targets[] = {EnergyTarget{1000}, AmountTarget{350}};  // The same, at the price of the network.
+  for (const Target& target : targets) {
+    for (const std::int64_t energy_mwh : {1000, 1003}) {
+      outbox_.clear();
+      const CallId call = Start({.driver = kDriver, .cp = kCp, .target = target});
+      Answer(TheCommand(), Verdict::kGranted, Said<PrepareSession>().at(0).grant.number.value());
+      const auto session = ReplyTo<Session>(call);
+      Feed({FinalOf(session, 1, energy_mwh)});
+      EXPECT_EQ(Tickets(session.id).at(0).energy_mwh, energy_mwh);
+      EXPECT_THAT(Alerts(), SizeIs(energy_mwh > 1000 ? 1 : 0));
+      Beat(Idle(session.number.value()));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace ev::central

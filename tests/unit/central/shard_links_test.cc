@@ -65,7 +65,8 @@ TEST_F(ShardLinksTest, EpochsGrowWithEachLinkAndAcrossRestarts) {
 TEST_F(ShardLinksTest, APointThatWasDeletedAndComesBackGetsAHigherEpoch) {
   Connect();
   const LinkEpoch last = Connect();
-  Delete();
+  Close(last);
+  ReplyTo<Done>(Delete());
   EXPECT_GT(Connect(), last);
 }
 

@@ -79,6 +79,7 @@ TEST_F(ShardPointsTest, APointWithAnOpenSessionIsNotDeleted) {
   Beat(Ended(session, false, true));
   EXPECT_EQ(ReasonOf(Delete()), "SESSION_OPEN");  // Its final is awaited.
   Feed({FinalOf(session, 1, 1000)});
+  Close(EpochOf());
   ReplyTo<Done>(Delete());
   Restart();
   const CallId call = NewCall();
@@ -87,9 +88,22 @@ TEST_F(ShardPointsTest, APointWithAnOpenSessionIsNotDeleted) {
   EXPECT_EQ(Get(session.id).state, SessionState::kCompleted);
 }
 
-// B150
-TEST_F(ShardPointsTest, ADeletionIsSeenByWatchersAndEndsTheLink) {
+// B151
+TEST_F(ShardPointsTest, APointThatIsLinkedIsNotDeletedAndStaysOutOfOrder) {
   Online();
+  SetCause(kCp);
+  EXPECT_EQ(ReasonOf(Delete()), "POINT_LINKED");
+  EXPECT_THAT(Said<PointChanged>(), IsEmpty());
+  EXPECT_EQ(StateOf(), PointState::kStopped);
+  EXPECT_EQ(shard().links(), 1);
+  Close(EpochOf());
+  ReplyTo<Done>(Delete());
+}
+
+// B150
+TEST_F(ShardPointsTest, ADeletionIsSeenByWatchers) {
+  Online();
+  Close(EpochOf());
   Delete();
   const auto changes = Said<PointChanged>();
   ASSERT_FALSE(changes.empty());
@@ -98,15 +112,6 @@ TEST_F(ShardPointsTest, ADeletionIsSeenByWatchersAndEndsTheLink) {
   EXPECT_EQ(shard().links(), 0);
   Tick();
   EXPECT_THAT(Said<LinkMessage>(), IsEmpty());
-}
-
-TEST_F(ShardPointsTest, AStopThatWaitsWhenItsPointIsDeletedIsAnswered) {
-  Online();
-  const Session session = Charging();
-  const CallId call = Stop(session.id);
-  Feed({FinalOf(session, 1, 1000)});
-  ReplyTo<Done>(Delete());
-  EXPECT_EQ(ReasonOf(call), "LINK_LOST");
 }
 
 // B150

@@ -371,7 +371,7 @@ TEST_F(ShardRequestsTest, ARequestFromBeforeARestartIsUnconfirmedAndNotGrantedAn
   EXPECT_EQ(Said<Configuration>()[0].highest_grant, GrantNumber(1));
   Beat(Idle(1));
   EXPECT_THAT(Said<Command>(), IsEmpty());
-  EXPECT_EQ(DenialOf(StartAs("r1")), DenialReason::kCancelled);
+  EXPECT_EQ(DenialOf(StartAs("r1")), DenialReason::kNotDelivered);
 }
 
 // B152

@@ -186,7 +186,9 @@ class ShardTest : public ::testing::Test {
   CallId WriteOff(const SessionId& session) {
     const CallId call = NewCall();
     Fetch({.sessions = {session}, .requests = {}});
-    Run([&](Effects& out) { shard_->WriteOffSession(now_, call, session, out); });
+    Run([&](Effects& out) {
+      shard_->WriteOffSession(now_, {.call = call, .session = session, .who = "ana", .reason = "scrapped"}, out);
+    });
     return call;
   }
   Session Get(const SessionId& session) {

@@ -16,10 +16,16 @@ TEST_F(ShardWriteOffTest, WhatIsWrittenOffGetsAnEstimatedTicketAtItsLastSample) 
   Pass(absl::Seconds(5));
   Feed({SampleOf(session, 5, 1'000'000)});
   const absl::Time last_sample = now_.utc;
+  Advance(absl::Seconds(1));
+  Beat(Idle(1));  // A transition, by Central's clock.
+  ASSERT_EQ(Get(session.id).state, SessionState::kAwaitingFinal);
+  EXPECT_EQ(Get(session.id).measured, last_sample);
   Advance(absl::Seconds(10));
   const CallId call = WriteOff(session.id);
   EXPECT_EQ(ReplyTo<Session>(call).state, SessionState::kCompleted);
   EXPECT_TRUE(ReplyTo<Session>(call).written_off);
+  EXPECT_EQ(Get(session.id).written_off_by, "ana");
+  EXPECT_EQ(Get(session.id).written_off_reason, "scrapped");
   ASSERT_THAT(Tickets(session.id), SizeIs(1));
   EXPECT_TRUE(Tickets(session.id)[0].estimated);
   EXPECT_EQ(Tickets(session.id)[0].energy_mwh, 1'000'000);
@@ -38,8 +44,10 @@ TEST_F(ShardWriteOffTest, AFinalOfWhatWasWrittenOffIsRefusedAndMakesNoSecondTick
   Online();
   const Fact final = FinalOf(session, 5, 5000);
   const auto refused = Settlement{session.id, false, true, true, "WRITTEN_OFF", final.message_id};
+  outbox_.clear();
   Feed({final});
   EXPECT_THAT(Said<Settlement>(), ElementsAre(refused));
+  EXPECT_THAT(Alerts(), ElementsAre(AlertKind::kDeadLetter));
   Restart();
   Online();
   Feed({final});
@@ -62,6 +70,58 @@ TEST_F(ShardWriteOffTest, AWriteOffIsRepeatableAndOnlyForWhatMayHaveDelivered) {
   const Session booked = Charging();
   Feed({FinalOf(booked, 1, 1)});
   EXPECT_EQ(ReasonOf(WriteOff(booked.id)), "SESSION_CLOSED");
+}
+
+// B106
+TEST_F(ShardWriteOffTest, WhatHasNotStartedIsWrittenOffWithoutATicketWhenItsPointIsGone) {
+  Online();
+  const Session granted = Grant();
+  EXPECT_EQ(ReasonOf(WriteOff(granted.id)), "SESSION_NOT_STARTED");
+  Close(EpochOf());
+  EXPECT_EQ(ReasonOf(WriteOff(granted.id)), "SESSION_NOT_STARTED");  // Silence is not yet certain.
+  Advance(absl::Seconds(3));
+  const CallId call = WriteOff(granted.id);
+  EXPECT_EQ(ReplyTo<Session>(call).state, SessionState::kExpired);
+  EXPECT_EQ(ReplyTo<Session>(call).denial, DenialReason::kCancelled);
+  EXPECT_EQ(ReplyTo<Session>(WriteOff(granted.id)).state, SessionState::kExpired);  // A repeat.
+  EXPECT_THAT(Tickets(granted.id), IsEmpty());
+  ReplyTo<Done>(Delete());
+}
+
+// B106
+TEST_F(ShardWriteOffTest, WhatIsUnconfirmedIsWrittenOffWhenItsPointIsGone) {
+  Online();
+  const CallId asked = Start();
+  Close(EpochOf());
+  Advance(absl::Seconds(3));
+  const auto session = ReplyTo<Session>(asked);
+  ASSERT_EQ(session.state, SessionState::kUnconfirmed);
+  EXPECT_EQ(ReplyTo<Session>(WriteOff(session.id)).state, SessionState::kDenied);
+  // Should the charging point come back, what it may have taken is cancelled before anything is offered.
+  Connect();
+  Beat(Idle(0));
+  EXPECT_EQ(DenialOf(Start()), DenialReason::kPointNotReady);
+  Tick();
+  ASSERT_THAT(Said<CancelGrant>(), SizeIs(1));
+  EXPECT_EQ(Said<CancelGrant>()[0].number, session.number);
+}
+
+// B106 B96
+TEST_F(ShardWriteOffTest, AFinalOfWhatWasWrittenOffBeforeItHadStartedIsBookedAsRecovered) {
+  Online();
+  const Session session = Grant();
+  Advance(absl::Seconds(3));
+  WriteOff(session.id);
+  outbox_.clear();
+  Feed({StartOf(session), SampleOf(session, 1, 500), FinalOf(session, 2, 1000)});
+  EXPECT_EQ(Get(session.id).state, SessionState::kCompleted);
+  ASSERT_THAT(Tickets(session.id), SizeIs(1));
+  EXPECT_TRUE(Tickets(session.id)[0].recovered);
+  EXPECT_FALSE(Tickets(session.id)[0].estimated);
+  EXPECT_EQ(Tickets(session.id)[0].energy_mwh, 1000);
+  EXPECT_THAT(Alerts(), ElementsAre(AlertKind::kRecovered));
+  EXPECT_THAT(Outbox<DeadLetter>(), IsEmpty());
+  EXPECT_THAT(store_.CheckIntegrity(), IsOk());
 }
 
 // B97 B94

@@ -41,10 +41,15 @@ inline Session FullSession(int n) {
   s.energy_mwh = 9'000'000'001;
   s.power_w = 11'000;
   s.amount_micros = 3'150'000'000;
+  s.measured = At(n + 2.5);
   s.register_start_mwh = 123'456'789'012;
+  s.register_end_mwh = 123'456'789'999;
   s.start_booked = true;
   s.final_booked = true;
+  s.stop_asked = EndReason::kOperatorStop;
   s.written_off = true;
+  s.written_off_by = "ana";
+  s.written_off_reason = "scrapped: 'quoted'";
   s.manual = true;
   s.revision = {1'700'000'001, 99};
   return s;

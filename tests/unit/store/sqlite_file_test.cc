@@ -166,7 +166,34 @@ TEST_F(SqliteFileTest, TheMarksOfTheFileAreWritten) {
   MakeStore();
   const std::string header = ReadFile(path_).substr(0, 100);
   EXPECT_EQ(header.substr(68, 4), "EVC1");
-  EXPECT_EQ(header.substr(60, 4), std::string("\0\0\0\1", 4));
+  EXPECT_EQ(header.substr(60, 4), std::string("\0\0\0\2", 4));
+}
+
+TEST_F(SqliteFileTest, AFileOfTheFirstSchemaIsBroughtUpToDateAndKeepsItsSessions) {
+  Session charged = FullSession(1);
+  Session granted = OpenSession(2, SessionState::kGranted);
+  {
+    auto store = Open();
+    EV_ASSERT_OK(store);
+    ShardBatch batch;
+    batch.epoch = (*store)->TakeShards("o", "a").value().at(0).epoch;
+    batch.sessions = {charged, granted};
+    EXPECT_THAT((*store)->Commit({batch}), ::testing::ElementsAre(IsOk()));
+  }
+  std::string back = "PRAGMA user_version = 1;";
+  for (const char* column : {"measured_ns", "register_end_mwh", "stop_asked", "written_off_by", "written_off_reason"}) {
+    absl::StrAppend(&back, "ALTER TABLE session DROP COLUMN ", column, ";");
+  }
+  Sql(path_, back);
+  charged.measured = charged.updated;  // All that was known of it.
+  charged.register_end_mwh = 0;
+  charged.stop_asked = EndReason::kNone;
+  charged.written_off_by = charged.written_off_reason = "";
+  auto store = Open();
+  EV_ASSERT_OK(store);
+  EXPECT_EQ((*store)->FindSession(charged.id).value(), charged);
+  EXPECT_EQ((*store)->FindSession(granted.id).value(), granted);
+  EV_EXPECT_OK((*store)->CheckIntegrity());
 }
 
 // One owner.

@@ -50,6 +50,8 @@ TEST_P(StoreRecordsTest, ASessionIsReplacedInEveryField) {
   later.power_w = 0;
   later.sequence += 1;
   later.updated += absl::Seconds(1);
+  later.measured += absl::Seconds(1);
+  later.stop_asked = EndReason::kNone;
   later.start_booked = later.final_booked = later.written_off = later.manual = false;
   later.revision.counter += 1;
   EV_ASSERT_OK(CommitSessions({later}));
