@@ -104,7 +104,9 @@ int Run(const ev::engine::Options& options, ev::process::StopSignal& stop) {
   log::Info("stopping", {{"why", stop.Wait()}});
   readiness.Stop();
   prompt.reset();
-  if (!(*host)->EndCharge(service.shutdown_timeout / 4)) log::Warn("the charge's final was not kept in time");
+  if (const absl::Status ended = (*host)->EndCharge(service.shutdown_timeout / 4); !ended.ok()) {
+    log::Error("the charge's final was not kept", {{"error", ended}});
+  }
   if (backbone) backbone->Drain(service.shutdown_timeout / 4);
   (*server)->Drain(service.shutdown_timeout / 2);
   log::Info("stopped");

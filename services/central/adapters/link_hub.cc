@@ -203,6 +203,7 @@ class LinkHub::Impl final : public pb::LinkService::CallbackService {
     }
     auto hello = FromProto(up.hello());
     if (!hello.ok()) return stream.Close(hello.status());
+    if (host_.is_behind()) return stream.Close(Overloaded());
     {
       MutexLock lock(mutex_);
       const auto it = links_.find(id);
@@ -226,6 +227,11 @@ class LinkHub::Impl final : public pb::LinkService::CallbackService {
   absl::Status OnBeat(const CpId& cp, LinkEpoch epoch, const pb::Beat& from) {
     auto beat = FromProto(from);
     if (!beat.ok()) return beat.status();
+    if (host_.is_behind()) {
+      // What it says is said again within a second; that the charging point lives must not be forgotten.
+      Tell(cp, RowKeys{}, [&](Shard& shard, const Moment& now, Effects&) { shard.OnSignOfLife(now, cp, epoch); });
+      return absl::OkStatus();
+    }
     Tell(cp, RowKeysOf(*beat), [&](Shard& shard, const Moment& now, Effects& out) {
       if (beat->report.has_value()) {
         shard.OnReport(now, cp, epoch, *std::move(beat->report), out);
@@ -260,6 +266,10 @@ class LinkHub::Impl final : public pb::LinkService::CallbackService {
       if (!named.ok() || from.request_id().empty()) return request.status();
       // What a person has typed must not cost the charging point its link.
       Answer(stream, from.request_id(), Failure{.status = request.status()});
+      return absl::OkStatus();
+    }
+    if (host_.is_behind()) {
+      Answer(stream, request->request_id, Failure{Overloaded(), "OVERLOADED", DenialReason::kOverloaded});
       return absl::OkStatus();
     }
     StartCall call{

@@ -11,6 +11,11 @@ absl::Status AskAgain(const absl::Status& status) {
   return WithRetryAfter(WithReason(again, reason.empty() ? "CENTRAL_NOT_READY" : reason), absl::Seconds(1));
 }
 
+absl::Status Overloaded() {
+  const absl::Status status = absl::ResourceExhaustedError("too much waits for central's store already; ask again");
+  return WithRetryAfter(WithReason(status, Name(DenialReason::kOverloaded)), absl::Seconds(1));
+}
+
 RowKeys RequestTag::rows() const {
   RowKeys rows;
   if (!key.empty()) rows.requests.push_back(key);

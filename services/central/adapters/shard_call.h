@@ -29,6 +29,9 @@ using ShardInput = absl::FunctionRef<void(Shard& shard, const Moment& now, const
 // Central cannot answer now: ask the same again.
 absl::Status AskAgain(const absl::Status& status);
 
+// Nothing was done, and nothing new is taken in while the host is behind: ask again, slower.
+absl::Status Overloaded();
+
 // By what a repeat of a mutating request is recognised.
 struct RequestTag {
   std::string key;  // See RequestKey(); empty: not at all.
@@ -54,10 +57,14 @@ absl::StatusOr<T> ResultAs(const CallResult& result) {
 }
 
 // `Call` is a rpc::UnaryCall, or whatever has its finished() and Finish(). `fill` makes the response from the result;
-// it runs once, in the committer's thread, and must not block.
+// it runs once, in the committer's thread, and must not block. Answers Overloaded() at once when the host is behind.
 template <typename Call, typename Fill>
 void Ask(ShardHost& host, const std::shared_ptr<Call>& call, int shard, const RowKeys& rows, ShardInput input,
          Fill fill) {
+  if (host.is_behind()) {
+    call->Finish(Overloaded());
+    return;
+  }
   const CallId id = host.Await([call, fill](const CallResult& result) {
     if (!call->finished()) call->Finish(fill(result));
   });
@@ -72,6 +79,11 @@ void Ask(ShardHost& host, const std::shared_ptr<Call>& call, int shard, const Ro
 template <typename Call, typename Fill>
 void AskAll(ShardHost& host, const std::shared_ptr<Call>& call, absl::FunctionRef<RowKeys(int shard)> rows,
             ShardInput input, Fill fill) {
+  // Once, before the first shard: all of them take it in or none does.
+  if (host.is_behind()) {
+    call->Finish(Overloaded());
+    return;
+  }
   struct Answers {
     Mutex mutex;
     int missing ABSL_GUARDED_BY(mutex) = 0;

@@ -63,7 +63,8 @@ struct ShardHost::Metrics {
     outbox = registry.AddGauge("ev_outbox_rows", "Messages that wait for Kafka.");
     outbox_bound = registry.AddGauge("ev_outbox_rows_bound", "The bound of ev_outbox_rows.");
     backlog = registry.AddGauge("ev_commit_backlog", "Effects that wait for a commit or for its end.");
-    backlog_bound = registry.AddGauge("ev_commit_backlog_bound", "Beyond it no facts are taken from Kafka.");
+    backlog_bound = registry.AddGauge("ev_commit_backlog_bound",
+                                      "Beyond it no facts are taken from Kafka and requests are refused.");
     calls = registry.AddGauge("ev_calls_waiting", "Calls that wait for a charging point or a commit.");
     applied = {registry.AddCounter("ev_facts_applied_total", "Facts applied to the ledger.")};
     const auto guard = [&](const char* name) {
@@ -409,7 +410,7 @@ void ShardHost::TickLoop(const std::stop_token& stop) {
     }
     const absl::Duration now = clock_.Now().monotonic;
     const bool was_paused = now - std::exchange(last, now) > kPause + options_.tick;
-    if (was_paused) continue;
+    if (was_paused || is_behind()) continue;
     if (is_outbox_full_) LookAtOutbox();  // The relay may have made room.
     for (int i = 0; i < shards(); ++i) {
       const absl::Status applied = Apply(i, [](Shard& shard, const Moment& at, Effects& out) { shard.Tick(at, out); });

@@ -105,8 +105,9 @@ class ShardHost {
   // Takes back an Await whose input could not be applied; `done` is not called.
   void Forget(CallId call);
 
-  // More effects than HostOptions::backlog_bound wait for a commit or for its end. Whoever feeds the shards without
-  // waiting for an answer holds back then: nothing else bounds what gathers while a commit hangs.
+  // More effects than HostOptions::backlog_bound wait for a commit or for its end: nothing else bounds what gathers
+  // while a commit hangs. Whoever brings something new asks first and holds it back, and time stands still for the
+  // shards. What ends something that was taken before (an answer of a charging point, the close of a link) comes in.
   bool is_behind() const { return backlog_ > options_.backlog_bound; }
 
   store::Store& store() { return store_; }

@@ -104,8 +104,8 @@ grpc::ServerWriteReactor<pb::WatchChargingPointsResponse>* WatchHub::WatchPoints
     return message;
   };
   const auto stream = MakeStream<PointWatcher>(impl_->streams, options_.bound, encode, impl_->points);
-  if (!filter.ok()) {
-    stream->Close(filter.status());
+  if (!filter.ok() || host_.is_behind()) {
+    stream->Close(filter.ok() ? Overloaded() : filter.status());
     return stream.get();
   }
   // First listen, then look: what changes in between is there twice, and its revision says so.

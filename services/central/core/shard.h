@@ -192,6 +192,8 @@ class Shard {
   void OnReport(const Moment& now, const CpId& cp, LinkEpoch epoch, EngineReport report, Effects& out);
   // A beat that brings no report: the Engine has said nothing since the last. `health` is the Monitor's own judgement.
   void OnBeat(const Moment& now, const CpId& cp, LinkEpoch epoch, EngineHealth health, Effects& out);
+  // A beat whose content cannot be taken in now: it counts as heard, and has no effect.
+  void OnSignOfLife(const Moment& now, const CpId& cp, LinkEpoch epoch);
   void OnAnswer(const Moment& now, const CpId& cp, LinkEpoch epoch, const CommandAnswer& answer, Effects& out);
   void OnLinkClosed(const Moment& now, const CpId& cp, LinkEpoch epoch, Effects& out);
   // The command never left: the link had gone.

@@ -90,6 +90,13 @@ void Shard::OnBeat(const Moment& now, const CpId& cp, LinkEpoch epoch, EngineHea
   Announce(now, out);
 }
 
+void Shard::OnSignOfLife(const Moment& now, const CpId& cp, LinkEpoch epoch) {
+  Point* point = FindPoint(cp);
+  if (point == nullptr || !point->link.open || point->link.epoch != epoch || !point->link.was_configured) return;
+  point->last_seen = now.utc;
+  point->last_beat = now.monotonic;
+}
+
 // A Monitor that has not heard its Engine yet knows nothing; if that lasts, there is no Engine.
 EngineHealth Shard::Judge(const Moment& now, const Point& point, EngineHealth health) const {
   const bool is_silent = health == EngineHealth::kUnknown && now.monotonic - point.link.opened >= config_.link_silence;

@@ -17,6 +17,8 @@ namespace common = evcharging::common::v1;
 
 constexpr absl::Duration kMaxPlugInTime = absl::Hours(24);
 constexpr std::size_t kMaxRequestId = 64;
+// Far more than a beat lists: what one message may cost has an end.
+constexpr int kMaxListed = 1000;
 
 absl::Status Named(const char* field, const absl::Status& status) {
   return FieldError(field, status.message());
@@ -42,6 +44,10 @@ absl::StatusOr<MonitorMessage> Decode(const pb::AttachUp& message) {
     auto configuration = wire::FromProto(message.configuration());
     if (!configuration.ok()) return configuration.status();
     out.configuration = *std::move(configuration);
+  }
+  for (const auto& [field, size] : {std::pair{"settlements", message.settlements_size()},
+                                    std::pair{"session_request_answers", message.session_request_answers_size()}}) {
+    if (size > kMaxListed) return FieldError(field, absl::StrCat("at most ", kMaxListed, " in one message"));
   }
   for (const common::Settlement& settlement : message.settlements()) {
     auto decoded = wire::FromProto(settlement);

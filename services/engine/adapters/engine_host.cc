@@ -2,29 +2,32 @@
 
 #include <cassert>
 
+#include "absl/strings/str_cat.h"
+#include "base/error_detail.h"
+
 namespace ev::engine {
 namespace {
 
 // Short enough for silence and targets to be noticed in time, long enough to cost nothing.
 constexpr absl::Duration kTick = absl::Milliseconds(100);
-// Each call waits for its own answer, so only a log that hangs makes so many: time goes on, nothing new is decided.
-constexpr std::size_t kMaxItems = 10'000;
 constexpr absl::Duration kWakeLimit = absl::Seconds(1);
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<EngineHost>> EngineHost::Start(EngineOptions options, HostEvents events, Meter& meter,
                                                               journal::FactLog& log, const Clock& clock,
-                                                              std::unique_ptr<IdSource> ids) {
+                                                              std::unique_ptr<IdSource> ids, std::size_t queue_bound) {
   auto contents = log.Load();
   if (!contents.ok()) return contents.status();
   return std::unique_ptr<EngineHost>(
-      new EngineHost(options, std::move(events), meter, log, clock, std::move(ids), *contents));
+      new EngineHost(options, std::move(events), meter, log, clock, std::move(ids), queue_bound, *contents));
 }
 
 EngineHost::EngineHost(EngineOptions options, HostEvents events, Meter& meter, journal::FactLog& log,
-                       const Clock& clock, std::unique_ptr<IdSource> ids, const journal::LogContents& contents)
+                       const Clock& clock, std::unique_ptr<IdSource> ids, std::size_t queue_bound,
+                       const journal::LogContents& contents)
     : events_(std::move(events)),
+      queue_bound_(queue_bound),
       meter_(meter),
       log_(log),
       clock_(clock),
@@ -34,11 +37,24 @@ EngineHost::EngineHost(EngineOptions options, HostEvents events, Meter& meter, j
       ticker_([this](const std::stop_token& stop) { RunTicks(stop); }) {}
 
 EngineHost::~EngineHost() {
-  ticker_.request_stop();
-  wake_.SignalAll();
-  ticker_.join();
-  writer_.request_stop();
-  wake_.SignalAll();
+  // Under the lock, or a thread that has just looked would sleep on.
+  const auto stop = [this](std::jthread& thread) {
+    {
+      MutexLock lock(mutex_);
+      thread.request_stop();
+      wake_.SignalAll();
+    }
+    thread.join();
+  };
+  stop(ticker_);
+  stop(writer_);
+}
+
+absl::Status EngineHost::CheckRoom() const {
+  if (items_.size() < queue_bound_) return absl::OkStatus();
+  const absl::Status full =
+      absl::ResourceExhaustedError(absl::StrCat(items_.size(), " decisions wait for the fact log already; ask again"));
+  return WithRetryAfter(WithReason(full, Name(DenialReason::kOverloaded)), absl::Seconds(1));
 }
 
 Outcome EngineHost::ServeMeter(Moment now) {
@@ -60,12 +76,23 @@ void EngineHost::Finish(Moment now, std::function<void(const absl::Status&)> the
 }
 
 void EngineHost::RequestSession(PointRequest request, std::function<void(PointRequestAnswer)> answer) {
-  MutexLock lock(mutex_);
-  const Moment now = clock_.Now();
-  const RequestToken token = next_token_++;
-  askers_.emplace(token, std::move(answer));
-  core_.RequestSession(token, std::move(request), now);
-  Finish(now, nullptr);
+  absl::Status room;
+  {
+    MutexLock lock(mutex_);
+    room = CheckRoom();
+    if (room.ok()) {
+      const Moment now = clock_.Now();
+      const RequestToken token = next_token_++;
+      askers_.emplace(token, std::move(answer));
+      core_.RequestSession(token, std::move(request), now);
+      Finish(now, nullptr);
+      return;
+    }
+  }
+  answer({.request_id = std::move(request.request_id),
+          .session = std::nullopt,
+          .denial = DenialReason::kOverloaded,
+          .text = std::string(room.message())});
 }
 
 Status EngineHost::GetStatus() const {
@@ -74,31 +101,30 @@ Status EngineHost::GetStatus() const {
   return core_.GetStatus(now);
 }
 
-bool EngineHost::EndCharge(absl::Duration limit) {
-  Apply(
-      [](Engine& core, Moment now) {
-        core.ShutDown(now);
-        return 0;
-      },
-      [this](const absl::StatusOr<int>&) {
-        MutexLock lock(mutex_);
-        ended_ = true;
-        wake_.SignalAll();
-      });
-  const absl::Duration until = clock_.Now().monotonic + limit;
+absl::Status EngineHost::EndCharge(absl::Duration limit) {
   MutexLock lock(mutex_);
+  const Moment start = clock_.Now();
+  core_.ShutDown(start);
+  // Whatever waits already: there is nothing after it.
+  Finish(start, [this](const absl::Status& kept) {
+    MutexLock kept_lock(mutex_);
+    ended_ = kept;
+    wake_.SignalAll();
+  });
   while (!ended_) {
-    const absl::Duration left = until - clock_.Now().monotonic;
-    if (left <= absl::ZeroDuration()) return false;
+    const absl::Duration left = start.monotonic + limit - clock_.Now().monotonic;
+    if (left <= absl::ZeroDuration()) {
+      return absl::DeadlineExceededError(absl::StrCat("the fact log took longer than ", absl::FormatDuration(limit)));
+    }
     wake_.WaitFor(mutex_, left);
   }
-  return true;
+  return *ended_;
 }
 
 void EngineHost::Tick() {
   MutexLock lock(mutex_);
   const Moment now = clock_.Now();
-  if (items_.size() >= kMaxItems) return;
+  if (!CheckRoom().ok()) return;
   if (const auto opening = meter_.TakeOpening(now)) core_.ContactorOpened(meter_.Read(now), *opening, now);
   core_.Tick(meter_.Read(now), now);
   Finish(now, nullptr);

@@ -1,11 +1,13 @@
 #ifndef EV_SERVICES_ENGINE_ADAPTERS_ENGINE_HOST_H_
 #define EV_SERVICES_ENGINE_ADAPTERS_ENGINE_HOST_H_
 
+#include <cstddef>
 #include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <thread>
+#include <type_traits>
 #include <unordered_map>
 #include <utility>
 
@@ -37,26 +39,26 @@ struct HostEvents {
 // EndCharge() first. Thread-safe.
 class EngineHost {
  public:
+  // Each call waits for its own answer, so only a log that hangs makes so many.
+  static constexpr std::size_t kQueueBound = 10'000;
+
   // All must outlive the host. Any error of loading the log.
   static absl::StatusOr<std::unique_ptr<EngineHost>> Start(EngineOptions options, HostEvents events, Meter& meter,
                                                            journal::FactLog& log, const Clock& clock,
-                                                           std::unique_ptr<IdSource> ids);
+                                                           std::unique_ptr<IdSource> ids,
+                                                           std::size_t queue_bound = kQueueBound);
   ~EngineHost();
 
   // Calls `decide(core, now)` under the lock, at once; then, on the host's thread and when all of it is kept,
   // `then(result)`, with the log's error when it is not. `decide` must not call the host.
+  //
+  // While `queue_bound` decisions wait for the log nothing new is decided: `then` gets ResourceExhausted (OVERLOADED),
+  // at once and on the caller's thread.
   template <typename Decide, typename Then>
   void Apply(Decide decide, Then then);
-  // The same, for what has no answer.
+  // The same, for what has no answer: it is returned.
   template <typename Decide>
-  void Apply(Decide decide) {
-    Apply(
-        [&](Engine& core, Moment now) {
-          decide(core, now);
-          return 0;
-        },
-        [](const absl::StatusOr<int>&) {});
-  }
+  absl::Status Apply(Decide decide);
 
   // `answer` comes once: Central's, or the reason why there is none.
   void RequestSession(PointRequest request, std::function<void(PointRequestAnswer)> answer);
@@ -64,8 +66,8 @@ class EngineHost {
   Status GetStatus() const;
 
   // The process is about to end: a running charge ends now, with its final, and none starts any more. Waits until the
-  // final is in the log; false when that took longer than `limit`.
-  bool EndCharge(absl::Duration limit);
+  // final is in the log; the log's error, or DeadlineExceeded when that took longer than `limit`.
+  absl::Status EndCharge(absl::Duration limit);
 
  private:
   struct Item {
@@ -74,8 +76,10 @@ class EngineHost {
   };
 
   EngineHost(EngineOptions options, HostEvents events, Meter& meter, journal::FactLog& log, const Clock& clock,
-             std::unique_ptr<IdSource> ids, const journal::LogContents& contents);
+             std::unique_ptr<IdSource> ids, std::size_t queue_bound, const journal::LogContents& contents);
 
+  // OK while there is room in the queue.
+  absl::Status CheckRoom() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Serves the meter and queues the rest.
   void Finish(Moment now, std::function<void(const absl::Status&)> then) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Outcome ServeMeter(Moment now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -87,6 +91,7 @@ class EngineHost {
   void Show(Item& item, const absl::Status& kept);
 
   const HostEvents events_;
+  const std::size_t queue_bound_;
   Meter& meter_;
   journal::FactLog& log_;
   const Clock& clock_;
@@ -98,7 +103,7 @@ class EngineHost {
   std::deque<Item> items_ ABSL_GUARDED_BY(mutex_);
   std::unordered_map<RequestToken, std::function<void(PointRequestAnswer)>> askers_ ABSL_GUARDED_BY(mutex_);
   RequestToken next_token_ ABSL_GUARDED_BY(mutex_) = 1;
-  bool ended_ ABSL_GUARDED_BY(mutex_) = false;
+  std::optional<absl::Status> ended_ ABSL_GUARDED_BY(mutex_);
 
   std::jthread writer_;  // Last two: they stop before anything they use is destroyed, the ticks first.
   std::jthread ticker_;
@@ -106,15 +111,33 @@ class EngineHost {
 
 template <typename Decide, typename Then>
 void EngineHost::Apply(Decide decide, Then then) {
+  using Result = std::invoke_result_t<Decide, Engine&, Moment>;
+  absl::Status room;
+  {
+    MutexLock lock(mutex_);
+    room = CheckRoom();
+    if (room.ok()) {
+      const Moment now = clock_.Now();
+      // A shared_ptr, because std::function wants to be copied.
+      auto result = std::make_shared<absl::StatusOr<Result>>(decide(core_, now));
+      Finish(now, [result, then = std::move(then)](const absl::Status& kept) mutable {
+        if (!kept.ok()) *result = kept;
+        then(std::move(*result));
+      });
+      return;
+    }
+  }
+  then(absl::StatusOr<Result>(std::move(room)));
+}
+
+template <typename Decide>
+absl::Status EngineHost::Apply(Decide decide) {
   MutexLock lock(mutex_);
+  if (absl::Status room = CheckRoom(); !room.ok()) return room;
   const Moment now = clock_.Now();
-  using Result = decltype(decide(core_, now));
-  // A shared_ptr, because std::function wants to be copied.
-  auto result = std::make_shared<absl::StatusOr<Result>>(decide(core_, now));
-  Finish(now, [result, then = std::move(then)](const absl::Status& kept) mutable {
-    if (!kept.ok()) *result = kept;
-    then(std::move(*result));
-  });
+  decide(core_, now);
+  Finish(now, nullptr);
+  return absl::OkStatus();
 }
 
 }  // namespace ev::engine

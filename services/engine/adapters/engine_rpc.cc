@@ -247,13 +247,15 @@ class EngineRpc::Impl final : public pb::EngineService::CallbackService {
       return from.Close(decoded.status());
     }
     absl::Status heard;
-    host_->Apply([&](Engine& core, Moment now) {
+    const absl::Status applied = host_->Apply([&](Engine& core, Moment now) {
       heard = core.Hear(decoded->beat, now);
       if (!heard.ok()) return;
       if (decoded->configuration) core.Configure(*decoded->configuration, now);
       if (!decoded->settlements.empty()) core.Settle(decoded->settlements, now);
       for (const PointRequestAnswer& answer : decoded->answers) core.AnswerRequest(answer, now);
     });
+    // The Monitor sees then that its Engine can do nothing.
+    if (!applied.ok()) heard = applied;
     if (!heard.ok()) {
       log::Warn("a Monitor is refused", {{"cp_id", decoded->beat.cp}, {"error", heard}});
       return from.Close(heard);

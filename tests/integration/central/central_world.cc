@@ -50,8 +50,8 @@ CentralWorld::~CentralWorld() {
 void CentralWorld::Start() {
   parts_ = std::make_unique<Parts>();
   auto host = ShardHost::Create(
-      {.shard = options_.shard, .tick = absl::Milliseconds(20)}, store_, clock_,
-      [](const OutboxItem&) { return store::OutboxRecord{}; }, parts_->registry);
+      {.shard = options_.shard, .backlog_bound = options_.backlog_bound, .tick = absl::Milliseconds(20)}, store_,
+      clock_, [](const OutboxItem&) { return store::OutboxRecord{}; }, parts_->registry);
   ASSERT_THAT(host, IsOk());
   parts_->host = *std::move(host);
   ShardHost& shards = *parts_->host;
@@ -105,6 +105,9 @@ ShardHost& CentralWorld::host() {
 }
 LinkHub& CentralWorld::links() {
   return *parts_->links;
+}
+std::string CentralWorld::Metrics() const {
+  return parts_->registry.RenderText();
 }
 std::string CentralWorld::address() const {
   return parts_->address;

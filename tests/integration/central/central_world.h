@@ -151,6 +151,7 @@ struct WorldOptions {
   ShardConfig shard;
   LinkOptions link{.version = "test"};
   WatchOptions watch;
+  std::int64_t backlog_bound = HostOptions().backlog_bound;
 
   WorldOptions() {
     // No test meets a limit by chance: those that are about one advance the clock.
@@ -182,6 +183,7 @@ class CentralWorld final : public ServerStatus {
   HeldStore& store() { return store_; }
   AdvancingClock& clock() { return clock_; }
   LinkHub& links();
+  std::string Metrics() const;
   std::shared_ptr<grpc::Channel> channel();
   std::string address() const;
 

@@ -88,8 +88,9 @@ class AttachClient {
     engine_pb::AttachUp up;
     up.set_charging_point_id(cp);
     up.set_link_epoch(epoch);
-    stream_->Write(up);
+    Say(up);
   }
+  void Say(const engine_pb::AttachUp& up) { stream_->Write(up); }
   absl::Status WaitClosed() {
     EXPECT_TRUE(Eventually(kPatience, [&] {
       MutexLock lock(mutex_);
@@ -115,6 +116,20 @@ TEST_F(EngineRpcTest, AnotherChargingPointsMonitorIsRefused) {
   EXPECT_THAT(closed, StatusIs(absl::StatusCode::kFailedPrecondition));
   EXPECT_EQ(DetailOf(closed).reason, "WRONG_POINT");
   EXPECT_EQ(engine->host().GetStatus().cp, CpId("cp_001"));
+}
+
+// B160
+TEST_F(EngineRpcTest, AMessageWithTooMuchInItIsRefusedAndTheFieldNamed) {
+  AttachClient client(*stub);
+  engine_pb::AttachUp up;
+  up.set_charging_point_id("cp_001");
+  up.set_link_epoch(3);
+  for (int i = 0; i <= 1000; ++i) up.add_settlements()->set_session_id("0123456789abcdef0123456789abcdef");
+  client.Say(up);
+  const absl::Status closed = client.WaitClosed();
+  EXPECT_THAT(closed, StatusIs(absl::StatusCode::kInvalidArgument));
+  ASSERT_EQ(DetailOf(closed).fields.size(), 1u);
+  EXPECT_EQ(DetailOf(closed).fields[0].field, "settlements");
 }
 
 TEST_F(EngineRpcTest, AnOlderMonitorsStreamEndsAsSuperseded) {

@@ -284,6 +284,26 @@ TEST_F(ShardLinksTest, ABeatWithoutAReportShowsThatTheMonitorIsThere) {
   EXPECT_THAT(Alerts(), IsEmpty());
 }
 
+// B72 B164
+TEST_F(ShardLinksTest, ASignOfLifeKeepsAPointConnectedAndSaysNothingElse) {
+  Online();
+  for (int i = 0; i < 5; ++i) {
+    Advance(absl::Seconds(1));
+    shard().OnSignOfLife(now_, kCp, EpochOf());
+  }
+  EXPECT_EQ(StateOf(), PointState::kAvailable);
+  EXPECT_EQ(Point().last_seen, now_.utc);
+
+  const LinkEpoch old = EpochOf();
+  Connect();
+  for (int i = 0; i < 5; ++i) {
+    Advance(absl::Seconds(1));
+    shard().OnSignOfLife(now_, kCp, old);
+    shard().OnSignOfLife(now_, kCp, EpochOf());
+  }
+  EXPECT_EQ(StateOf(), PointState::kDisconnected) << "the new link has no configuration yet, and the old one is over";
+}
+
 // B37
 TEST_F(ShardLinksTest, ALostMonitorDisconnectsWhateverTheEngineDoes) {
   Online();

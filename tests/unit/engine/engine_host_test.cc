@@ -1,17 +1,21 @@
 #include "services/engine/adapters/engine_host.h"
 
 #include <atomic>
+#include <thread>
 
+#include "base/error_detail.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "journal/inmemory/memory_fact_log.h"
 #include "tests/support/eventually.h"
 #include "tests/support/notification.h"
+#include "tests/support/status_matchers.h"
 
 namespace ev::engine {
 namespace {
 
 constexpr absl::Duration kLimit = absl::Seconds(10);
+constexpr std::size_t kQueueBound = 20;  // Ticks of two seconds.
 
 // 1 mWh a microsecond while it is closed.
 class FakeMeter final : public Meter {
@@ -90,7 +94,8 @@ class EngineHostTest : public ::testing::Test {
       MutexLock lock(mutex);
       requests.push_back(request);
     };
-    host = *EngineHost::Start(options, std::move(events), meter, log, clock, std::make_unique<RandomIdSource>(5));
+    host = *EngineHost::Start(options, std::move(events), meter, log, clock, std::make_unique<RandomIdSource>(5),
+                              kQueueBound);
     (void)Do([](Engine& core, Moment now) {
       EXPECT_TRUE(
           core.Hear({.cp = CpId("cp_001"), .epoch = LinkEpoch(1), .central_age = absl::ZeroDuration()}, now).ok());
@@ -154,7 +159,7 @@ TEST_F(EngineHostTest, TheContactorClosesOnlyAfterTheStartIsKept) {
   (void)Do([order = Order()](Engine& core, Moment now) { return core.Prepare(order, now); });
   const int writes = log.Writes();
   log.SetHanging(true);
-  host->Apply([](Engine& core, Moment now) { core.PlugIn(now); });
+  EV_EXPECT_OK(host->Apply([](Engine& core, Moment now) { core.PlugIn(now); }));
   ASSERT_TRUE(Eventually(kLimit, [&] { return log.Writes() > writes; }));  // It hangs.
   EXPECT_EQ(host->GetStatus().report.occupation->phase, Phase::kCharging);
   EXPECT_EQ(meter.closings, 0);
@@ -164,7 +169,7 @@ TEST_F(EngineHostTest, TheContactorClosesOnlyAfterTheStartIsKept) {
 
 TEST_F(EngineHostTest, AStopIsAnsweredWhenTheFinalIsKeptAndTheFinalSaysWhatTheMeterSays) {
   (void)Do([order = Order()](Engine& core, Moment now) { return core.Prepare(order, now); });
-  host->Apply([](Engine& core, Moment now) { core.PlugIn(now); });
+  EV_EXPECT_OK(host->Apply([](Engine& core, Moment now) { core.PlugIn(now); }));
   ASSERT_TRUE(Eventually(kLimit, [&] { return meter.closings == 1; }));
   const auto answer = Do([](Engine& core, Moment now) {
     return core.Stop({.session = SessionId("0123456789abcdef0123456789abcdef"), .reason = EndReason::kDriverStop}, now);
@@ -179,7 +184,7 @@ TEST_F(EngineHostTest, AStopIsAnsweredWhenTheFinalIsKeptAndTheFinalSaysWhatTheMe
 
 TEST_F(EngineHostTest, ALogThatFailsIsAnErrorToWhoAskedAndEndsTheCharge) {
   (void)Do([order = Order()](Engine& core, Moment now) { return core.Prepare(order, now); });
-  host->Apply([](Engine& core, Moment now) { core.PlugIn(now); });
+  EV_EXPECT_OK(host->Apply([](Engine& core, Moment now) { core.PlugIn(now); }));
   ASSERT_TRUE(Eventually(kLimit, [&] { return meter.closings == 1; }));
   log.SetFailing();
   ASSERT_TRUE(Eventually(kLimit, [&] { return !host->GetStatus().report.occupation.has_value(); }));
@@ -189,9 +194,9 @@ TEST_F(EngineHostTest, ALogThatFailsIsAnErrorToWhoAskedAndEndsTheCharge) {
 
 TEST_F(EngineHostTest, EndChargeKeepsTheFinalAndStartsNothingMore) {
   (void)Do([order = Order()](Engine& core, Moment now) { return core.Prepare(order, now); });
-  host->Apply([](Engine& core, Moment now) { core.PlugIn(now); });
+  EV_EXPECT_OK(host->Apply([](Engine& core, Moment now) { core.PlugIn(now); }));
   ASSERT_TRUE(Eventually(kLimit, [&] { return meter.closings == 1; }));
-  EXPECT_TRUE(host->EndCharge(kLimit));
+  EV_EXPECT_OK(host->EndCharge(kLimit));
   ASSERT_EQ(log.ReadUnsettled().size(), 2u);
   EXPECT_EQ(log.ReadUnsettled()[1].fact.end_reason, EndReason::kEngineRestarted);
 }
@@ -207,10 +212,52 @@ TEST_F(EngineHostTest, ARequestIsAnsweredOnceByWhatComesDown) {
     MutexLock lock(mutex);
     return requests.size() == 1;
   }));
-  host->Apply([](Engine& core, Moment now) {
+  EV_EXPECT_OK(host->Apply([](Engine& core, Moment now) {
     core.AnswerRequest({.request_id = "r", .session = {}, .denial = DenialReason::kPointBusy, .text = ""}, now);
-  });
+  }));
   EXPECT_TRUE(answered.WaitForNotificationWithTimeout(kLimit));
+}
+
+// B122 B164
+TEST_F(EngineHostTest, WhileTheLogHangsWhatWaitsForItHasABoundAndWhoComesThenIsToldAtOnce) {
+  log.SetHanging(true);
+  EV_ASSERT_OK(host->Apply([order = Order()](Engine& core, Moment now) { (void)core.Prepare(order, now); }));
+  absl::Status refused;
+  std::size_t taken = 0;
+  std::atomic<std::size_t> answered = 0;
+  while (refused.ok() && taken <= 2 * kQueueBound) {
+    ++taken;
+    // A refusal comes at once, on this thread.
+    host->Apply([](Engine&, Moment) { return 0; },
+                [&, self = std::this_thread::get_id()](const absl::StatusOr<int>& answer) {
+                  if (std::this_thread::get_id() == self) refused = answer.status();
+                  ++answered;
+                });
+  }
+  EXPECT_THAT(refused, StatusIs(absl::StatusCode::kResourceExhausted));
+  EXPECT_EQ(DetailOf(refused).reason, "OVERLOADED");
+  EXPECT_EQ(DetailOf(refused).retry_after, absl::Seconds(1));
+  bool was_called = false;
+  EXPECT_THAT(host->Apply([&](Engine&, Moment) { was_called = true; }), StatusIs(absl::StatusCode::kResourceExhausted));
+  EXPECT_FALSE(was_called);
+  DenialReason denial = DenialReason::kNone;
+  host->RequestSession({.request_id = "r", .driver = DriverId("d"), .target = {}, .waited = {}},
+                       [&](const PointRequestAnswer& answer) { denial = answer.denial; });
+  EXPECT_EQ(denial, DenialReason::kOverloaded);
+
+  log.SetHanging(false);
+  EXPECT_TRUE(Eventually(kLimit, [&] { return answered == taken; })) << "who was taken in has an answer";
+  EXPECT_TRUE(Eventually(kLimit, [&] { return host->Apply([](Engine&, Moment) {}).ok(); }));
+}
+
+TEST_F(EngineHostTest, AChargeEndsAtTheEndOfTheProcessThoughTheQueueIsFullAndALogThatHangsIsSaid) {
+  log.SetHanging(true);
+  EV_ASSERT_OK(host->Apply([order = Order()](Engine& core, Moment now) { (void)core.Prepare(order, now); }));
+  while (host->Apply([](Engine&, Moment) {}).ok()) {
+  }
+  EXPECT_THAT(host->EndCharge(absl::Milliseconds(10)), StatusIs(absl::StatusCode::kDeadlineExceeded));
+  log.SetHanging(false);
+  EV_EXPECT_OK(host->EndCharge(kLimit));
 }
 
 TEST_F(EngineHostTest, TimePassesByItself) {
