@@ -2,18 +2,19 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstring>
-#include <functional>
 #include <thread>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "base/mutex.h"
+#include "kafka/assignment.h"
 #include "kafka/client.h"
+#include "kafka/fetch.h"
+#include "kafka/marks.h"
 #include "kafka/monotonic.h"
 #include "kafka/offset_book.h"
+#include "kafka/partition_list.h"
 #include "kafka/stall_watch.h"
 
 namespace ev::kafka {
@@ -46,83 +47,6 @@ std::int64_t LogicalOffset(const std::optional<std::int64_t>& next) {
   return *next == kLogEnd ? RD_KAFKA_OFFSET_END : *next;
 }
 
-PartitionListHandle NewPartitionList(std::size_t size) {
-  return PartitionListHandle(rd_kafka_topic_partition_list_new(static_cast<int>(size)));
-}
-
-rd_kafka_topic_partition_t& AddTo(const PartitionListHandle& list, const TopicPartition& partition) {
-  return *rd_kafka_topic_partition_list_add(list.get(), partition.topic.c_str(), partition.partition);
-}
-
-void SetMetadata(rd_kafka_topic_partition_t& element, const std::string& metadata) {
-  if (metadata.empty()) return;
-  element.metadata = rd_kafka_mem_malloc(nullptr, metadata.size());  // Freed with the list.
-  element.metadata_size = metadata.size();
-  std::memcpy(element.metadata, metadata.data(), metadata.size());
-}
-
-TopicPartition PartitionOf(const rd_kafka_message_t& message) {
-  return {.topic = rd_kafka_topic_name(message.rkt), .partition = message.partition};
-}
-
-void ReadHeaders(rd_kafka_message_t* message, IncomingMessage& out) {
-  rd_kafka_headers_t* headers = nullptr;
-  if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR) return;
-  const char* name = nullptr;
-  const void* value = nullptr;
-  std::size_t size = 0;
-  for (std::size_t i = 0; rd_kafka_header_get_all(headers, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR;
-       ++i) {
-    out.headers.emplace_back(name, absl::string_view(static_cast<const char*>(value), value == nullptr ? 0 : size));
-  }
-}
-
-IncomingMessage View(rd_kafka_message_t* message) {
-  rd_kafka_timestamp_type_t type = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
-  const std::int64_t millis = rd_kafka_message_timestamp(message, &type);
-  IncomingMessage view{
-      .offset = message->offset,
-      .key = {static_cast<const char*>(message->key), message->key_len},
-      .value = {static_cast<const char*>(message->payload), message->len},
-      .headers = {},
-      .broker_time = type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE ? absl::InfinitePast() : absl::FromUnixMillis(millis)};
-  ReadHeaders(message, view);
-  return view;
-}
-
-// What one call of librdkafka brought.
-class Catch {
- public:
-  explicit Catch(int max) : messages_(static_cast<std::size_t>(max)) {}
-  ~Catch() { Release(); }
-  Catch(const Catch&) = delete;
-  Catch& operator=(const Catch&) = delete;
-
-  void Read(rd_kafka_queue_t* queue) {
-    Release();
-    count_ = std::max<ssize_t>(
-        0, rd_kafka_consume_batch_queue(queue, ToMillis(kReadWait), messages_.data(), messages_.size()));
-    // Brings each partition's messages together; their order stays.
-    const auto before = [](const rd_kafka_message_t* a, const rd_kafka_message_t* b) {
-      return a->rkt == b->rkt ? a->partition < b->partition : std::less<>{}(a->rkt, b->rkt);
-    };
-    std::stable_sort(messages_.begin(), messages_.begin() + count_, before);
-  }
-
-  absl::Span<rd_kafka_message_t* const> messages() const {
-    return {messages_.data(), static_cast<std::size_t>(count_)};
-  }
-
- private:
-  void Release() {
-    for (ssize_t i = 0; i < count_; ++i) rd_kafka_message_destroy(messages_[static_cast<std::size_t>(i)]);
-    count_ = 0;
-  }
-
-  std::vector<rd_kafka_message_t*> messages_;
-  ssize_t count_ = 0;
-};
-
 }  // namespace
 
 class Consumer::Impl {
@@ -146,13 +70,14 @@ class Consumer::Impl {
     if (!conf.ok()) return conf.status();
     auto events = std::make_shared<ClientEvents>("consumer", log_);
     events->on_error = [this](rd_kafka_resp_err_t error, absl::string_view reason) { OnError(error, reason); };
-    events->on_commit = [this](rd_kafka_resp_err_t error, const rd_kafka_topic_partition_list_t* offsets) {
-      OnCommitted(error, offsets);
+    events->on_commit = [this](rd_kafka_resp_err_t error, const rd_kafka_topic_partition_list_t*) {
+      marks_->OnSent(error);
     };
     absl::StatusOr<ClientHandle> client =
         NewClient(RD_KAFKA_CONSUMER, *std::move(conf), std::move(events), config_.close_limit);
     if (!client.ok()) return client.status();
     client_ = *std::move(client);
+    marks_ = std::make_unique<MarkWriter>(client_.get(), config_.commit_interval, log_);
     rd_kafka_poll_set_consumer(client_.get());  // One queue brings everything, in its order.
     queue_.reset(rd_kafka_queue_get_consumer(client_.get()));
     watch_ = std::make_unique<BrokerWatch>(
@@ -188,8 +113,7 @@ class Consumer::Impl {
   }
 
   void CommitBehind(const TopicPartition& partition, std::int64_t next, absl::string_view metadata) {
-    MutexLock lock(mutex_);
-    marks_[partition] = Mark{.partition = partition, .next = next, .metadata = std::string(metadata)};
+    marks_->Put({.partition = partition, .next = next, .metadata = std::string(metadata)});
   }
 
   void Stop() {
@@ -212,40 +136,25 @@ class Consumer::Impl {
 
   BackboneHealth Health() const { return watch_->Health(); }
 
-  absl::StatusOr<std::vector<Mark>> Marks(const std::vector<TopicPartition>& partitions, absl::Duration limit) {
-    const PartitionListHandle list = NewPartitionList(partitions.size());
-    for (const TopicPartition& partition : partitions) AddTo(list, partition);
-    const rd_kafka_resp_err_t error = rd_kafka_committed(client_.get(), list.get(), ToMillis(limit));
-    const std::string what = absl::StrCat("marks of group ", config_.group_id);
-    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return ToStatus(error, what);
-    std::vector<Mark> marks;
-    for (const rd_kafka_topic_partition_t& found : absl::MakeSpan(list->elems, static_cast<std::size_t>(list->cnt))) {
-      if (found.err != RD_KAFKA_RESP_ERR_NO_ERROR) return ToStatus(found.err, what);
-      if (found.offset < 0) continue;
-      marks.push_back({.partition = {.topic = found.topic, .partition = found.partition},
-                       .next = found.offset,
-                       .metadata = std::string(static_cast<const char*>(found.metadata), found.metadata_size)});
-    }
-    return marks;
+  absl::StatusOr<std::vector<Mark>> Marks(const std::vector<TopicPartition>& partitions, absl::Duration limit) const {
+    return ReadMarks(client_.get(), partitions, config_.group_id, limit);
   }
 
  private:
   // ---- The reading thread. ----
 
   void Run(const std::stop_token& stop) {
-    Catch batch(config_.max_batch);
+    Fetch fetch(config_.max_batch);
     while (!stop.stop_requested()) {
       MovePartitions();
       NoticeCluster();
       DecideGaps();
-      SendMarks();
-      batch.Read(queue_.get());
-      HandOn(batch.messages(), stop);
+      if (Health().connected) marks_->Send();
+      fetch.Read(queue_.get(), kReadWait);
+      HandOn(fetch.messages(), stop);
     }
   }
 
-  // Taken out and assigned anew rather than sought: a partition that librdkafka has given up after an offset out of
-  // range refuses to seek.
   void MovePartitions() {
     std::vector<OffsetBook::Move> moves;
     {
@@ -253,18 +162,18 @@ class Consumer::Impl {
       moves = book_.TakeMoves();
     }
     if (moves.empty()) return;
-    const PartitionListHandle leaving = NewPartitionList(moves.size());
-    const PartitionListHandle coming = NewPartitionList(moves.size());
-    for (const OffsetBook::Move& move : moves) {
-      if (!assigned_.insert(move.partition).second) AddTo(leaving, move.partition);
-      AddTo(coming, move.partition).offset = LogicalOffset(move.next);
-    }
-    ErrorHandle error;
-    if (leaving->cnt > 0) error.reset(rd_kafka_incremental_unassign(client_.get(), leaving.get()));
-    if (error == nullptr) error.reset(rd_kafka_incremental_assign(client_.get(), coming.get()));
-    if (error == nullptr) return;
-    Log(LogLevel::kError,
-        absl::StrCat("Kafka consumer cannot take its partitions: ", rd_kafka_error_string(error.get())));
+    const auto change = [this](auto* call, Assignment::Moves changed) -> absl::Status {
+      const PartitionListHandle list = NewPartitionList(changed.size());
+      for (const OffsetBook::Move& move : changed) AddTo(list, move.partition).offset = LogicalOffset(move.next);
+      const ErrorHandle error(call(client_.get(), list.get()));
+      if (error == nullptr) return absl::OkStatus();
+      return ToStatus(rd_kafka_error_code(error.get()), rd_kafka_error_string(error.get()));
+    };
+    const absl::Status moved = assignment_.Move(
+        moves, [&](Assignment::Moves leaving) { return change(rd_kafka_incremental_unassign, leaving); },
+        [&](Assignment::Moves coming) { return change(rd_kafka_incremental_assign, coming); });
+    if (moved.ok()) return;
+    Log(LogLevel::kError, absl::StrCat("Kafka consumer cannot take its partitions: ", moved.message()));
     MutexLock lock(mutex_);
     for (const OffsetBook::Move& move : moves) book_.Lose(move.partition);  // Tried again at the pace of gaps.
   }
@@ -419,50 +328,14 @@ class Consumer::Impl {
     while (!stop.stop_requested() && !book_.HasMoves() && Monotonic() < end) wake_.WaitFor(mutex_, end - Monotonic());
   }
 
-  // ---- Marks: sent by the reading thread, and by Stop() when that has ended. ----
-
-  void SendMarks() {
-    if (is_commit_running_ || Monotonic() < next_commit_) return;
-    // A commit that no broker can take yet would keep librdkafka 2.0.2 from ever closing.
-    if (!Health().connected) return;
-    {
-      MutexLock lock(mutex_);
-      sent_marks_ = std::exchange(marks_, {});
-    }
-    if (sent_marks_.empty()) return;
-    const PartitionListHandle list = NewPartitionList(sent_marks_.size());
-    for (const auto& [partition, mark] : sent_marks_) {
-      rd_kafka_topic_partition_t& element = AddTo(list, partition);
-      element.offset = mark.next;
-      SetMetadata(element, mark.metadata);
-    }
-    next_commit_ = Monotonic() + config_.commit_interval;
-    is_commit_running_ = true;
-    if (const rd_kafka_resp_err_t error = rd_kafka_commit(client_.get(), list.get(), /*async=*/1);
-        error != RD_KAFKA_RESP_ERR_NO_ERROR) {
-      OnCommitted(error, nullptr);
-    }
-  }
-
-  void OnCommitted(rd_kafka_resp_err_t error, const rd_kafka_topic_partition_list_t*) {
-    is_commit_running_ = false;
-    if (error == RD_KAFKA_RESP_ERR_NO_ERROR || error == RD_KAFKA_RESP_ERR__NO_OFFSET) return;
-    Log(LogLevel::kDebug, absl::StrCat("Kafka consumer could not commit its marks: ", rd_kafka_err2str(error)));
-    MutexLock lock(mutex_);
-    for (auto& [partition, mark] : sent_marks_) marks_.try_emplace(partition, std::move(mark));  // Newer ones win.
-  }
-
+  // When the reading thread has ended.
   void SendLastMarks() {
     const absl::Duration end = Monotonic() + kLastMarksLimit;
-    Catch rest(1);
-    while (Health().connected && Monotonic() < end) {
-      {
-        MutexLock lock(mutex_);
-        if (marks_.empty() && !is_commit_running_) return;
-      }
-      next_commit_ = -absl::InfiniteDuration();
-      SendMarks();
-      rest.Read(queue_.get());
+    Fetch rest(1);
+    while (Health().connected && Monotonic() < end && !marks_->is_done()) {
+      marks_->Hurry();
+      marks_->Send();
+      rest.Read(queue_.get(), kReadWait);
     }
   }
 
@@ -521,6 +394,7 @@ class Consumer::Impl {
   const StallCallback on_stall_;
   ClientHandle client_;
   QueueHandle queue_;
+  std::unique_ptr<MarkWriter> marks_;
   BatchHandler* handler_ = nullptr;
   std::unique_ptr<BrokerWatch> watch_;
   std::atomic<BrokerWatch*> watch_view_ = nullptr;
@@ -528,21 +402,17 @@ class Consumer::Impl {
   Mutex mutex_;
   CondVar wake_;
   OffsetBook book_ ABSL_GUARDED_BY(mutex_);
-  absl::flat_hash_map<TopicPartition, Mark> marks_ ABSL_GUARDED_BY(mutex_);
   bool is_started_ ABSL_GUARDED_BY(mutex_) = false;
   bool is_stopped_ ABSL_GUARDED_BY(mutex_) = false;
 
   // Of the reading thread.
-  absl::flat_hash_set<TopicPartition> assigned_;
+  Assignment assignment_;
   std::vector<IncomingMessage> views_;
   std::optional<std::string> cluster_;
   bool must_ask_cluster_ = false;
   absl::Duration next_cluster_round_ = -absl::InfiniteDuration();
   absl::Duration next_gap_round_ = -absl::InfiniteDuration();
   absl::flat_hash_map<int, absl::Duration> next_error_line_;
-  absl::flat_hash_map<TopicPartition, Mark> sent_marks_;
-  bool is_commit_running_ = false;
-  absl::Duration next_commit_ = -absl::InfiniteDuration();
   std::jthread thread_;  // Last, both: they stop before anything they use is destroyed.
   std::jthread stall_thread_;
 };

@@ -17,6 +17,7 @@
 #include "kafka/broker_watch.h"
 #include "kafka/kafka_config.h"
 #include "kafka/log_sink.h"
+#include "kafka/mark.h"
 
 namespace ev::kafka {
 
@@ -41,13 +42,6 @@ struct ConsumerConfig {
 // Told every change, from a thread of the library, after the line was logged: why reading does not go on, empty when it
 // goes on again. Must not block.
 using StallCallback = std::function<void(absl::string_view reason)>;
-
-// What the log remembers of CommitBehind().
-struct Mark {
-  TopicPartition partition;
-  std::int64_t next = 0;
-  std::string metadata;
-};
 
 // Reads the partitions that its owner names, by assign(): nobody else decides who reads what.
 //
