@@ -361,19 +361,22 @@ class Programs(unittest.TestCase):
             net.engines["cp_001"].wait_said("^vehicle plugged in$")
 
     # B181 B188
-    def test_what_central_and_the_engine_count_is_there_at_0_from_the_start(self):
+    def test_what_each_program_counts_is_there_at_0_from_the_start(self):
         names = {
             "ev-central": [
-                "ev_messages_in_total", "ev_outbox_relayed_total", "ev_duplicates_total", "ev_dead_letters_total",
+                "ev_messages_in_total", "ev_messages_out_total", "ev_duplicates_total", "ev_dead_letters_total",
                 "ev_lag_seconds", "ev_commit_seconds_count", "ev_commit_rows_count", "ev_commit_failures_total",
                 "ev_charging_points", "ev_sessions", "ev_links", "ev_outbox_rows", "ev_producer_queue",
                 "ev_facts_applied_total", "ev_late_samples_total", "ev_unknown_samples_total",
                 "ev_denials_dropped_total", "ev_dedup_ids", "ev_dedup_evictions_total", "ev_calls_waiting",
-                "ev_kafka_connected", "grpc_server_started_total", "grpc_server_handled_total"],
+                "ev_commit_backlog", "ev_outbox_read_failures_total", "ev_kafka_connected"],
             "ev-engine": [
-                "ev_messages_out_total", "ev_journal_facts", "ev_kafka_in_flight_messages", "ev_sessions",
-                "ev_sessions_unsettled", "ev_kafka_connected", "grpc_server_started_total",
-                "grpc_server_handled_total"],
+                "ev_messages_out_total", "ev_journal_facts", "ev_journal_thinned_facts_total",
+                "ev_kafka_in_flight_messages", "ev_sessions", "ev_sessions_unsettled", "ev_kafka_connected"],
+            "ev-monitor": ["ev_forwarded_messages_total", "ev_link_connected", "ev_engine_healthy"],
+            "ev-driver": [
+                "ev_messages_in_total", "ev_driver_denials_total", "ev_driver_sessions_total",
+                "ev_driver_undecodable_total", "ev_driver_live_dropped_total", "ev_queue_depth"],
         }
         labels = {
             ("ev-central", "ev_messages_in_total", "topic"): {"charging_session_data", "charging_session_complete"},
@@ -386,27 +389,46 @@ class Programs(unittest.TestCase):
                 "available", "reserved", "charging", "stopped", "faulted", "disconnected"},
             ("ev-central", "ev_sessions", "state"): {
                 "requested", "unconfirmed", "granted", "charging", "awaiting_final", "completed", "denied", "expired"},
+            ("ev-central", "ev_messages_out_total", "topic"): {
+                "charging_status_updates", "system_alerts", "charging_dead_letter"},
+            ("ev-central", "ev_messages_out_total", "result"): {"acknowledged", "failed", "dropped"},
+            ("ev-driver", "ev_messages_in_total", "topic"): {"charging_status_updates"},
+            ("ev-driver", "ev_messages_in_total", "result"): {"decoded", "undecodable"},
+            ("ev-monitor", "ev_forwarded_messages_total", "kind"): {
+                "beat", "command", "undelivered_command", "configuration", "settlement", "session_request"},
             ("ev-engine", "ev_messages_out_total", "topic"): {"charging_session_data", "charging_session_complete"},
             ("ev-engine", "ev_messages_out_total", "result"): {"acknowledged", "failed"},
         }
+        bounds = {
+            "ev-central": {"ev_outbox_rows_bound", "ev_producer_queue_bound", "ev_commit_backlog_bound"},
+            "ev-engine": {"ev_journal_facts_bound", "ev_kafka_in_flight_messages_bound"},
+            "ev-monitor": set(),
+            "ev-driver": {"ev_queue_bound"},
+        }
         nowhere = f"localhost:{free_port()}"
+        arguments = {
+            "ev-central": ["--kafka-brokers=" + nowhere, "--grpc-port", str(free_port())],
+            "ev-engine": [nowhere, "--grpc-port", str(free_port())],
+            "ev-monitor": [nowhere, nowhere, "cp_001", "--grpc-port", "0"],
+            "ev-driver": [nowhere, "ann", "--central", nowhere, "--grpc-port", "0"],
+        }
         for program, wanted in names.items():
-            process = self.start(program, program, nowhere if program == "ev-engine" else "--kafka-brokers=" + nowhere,
-                                 "--grpc-port", str(free_port()), "--http-port", "0")
+            process = self.start(program, program, *arguments[program], "--http-port", "0")
             http = process.wait_said("^listening$")["http"]
-            found = list(series(subprocess.run(["curl", "-sf", f"http://{http}/metrics"], capture_output=True,
-                                               text=True, timeout=20, check=True).stdout))
-            for name in wanted:
+            text = subprocess.run(["curl", "-sf", f"http://{http}/metrics"], capture_output=True, text=True,
+                                  timeout=20, check=True).stdout
+            found = list(series(text))
+            for name in [*wanted, "grpc_server_started_total", "grpc_server_handled_total"]:
                 self.assertEqual({value for n, _, value in found if n == name}, {0}, f"{program} {name}")
             for (where, name, label), values in labels.items():
                 if where == program:
                     self.assertEqual({has[label] for n, has, _ in found if n == name}, values, f"{name} {label}")
             build = [has for n, has, value in found if (n, value) == ("ev_build_info", 1)]
             self.assertEqual(build[0]["service"], program)
-            bounds = {n for n, _, value in found if "_bound" in n or "_max_" in n if value > 0}
-            self.assertGreaterEqual(bounds, {"ev-central": {"ev_outbox_rows_bound", "ev_producer_queue_bound"},
-                                             "ev-engine": {"ev_journal_facts_bound",
-                                                           "ev_kafka_in_flight_max_messages"}}[program])
+            self.assertEqual({n for n, _, value in found if n.endswith("_bound") and value > 0}, bounds[program])
+            # What only grows is a counter and is named so; nothing else is.
+            for name, kind in re.findall(r"^# TYPE (\w+) (\w+)$", text, re.MULTILINE):
+                self.assertEqual(name.endswith("_total"), kind == "counter", f"{program} {name} {kind}")
 
     # B135
     def test_a_driver_program_serves_requests_that_name_another_driver(self):

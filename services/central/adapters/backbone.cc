@@ -43,6 +43,7 @@ absl::StatusOr<std::unique_ptr<Backbone>> Backbone::Create(const Config& config,
   for (const TopicConfig& topic : {config.topics.status_updates, config.topics.alerts, config.topics.dead_letter}) {
     producer_config.topics.push_back(topic.name);
   }
+  backbone->messages_out_ = std::make_unique<MessagesOut>(producer_config.topics, registry);
   // Before the producer, which may say that it is connected at once.
   readiness.SetDegraded(kCondition, absl::StrCat("connecting to ", config.kafka.brokers));
   auto producer = kafka::Producer::Create(producer_config, LogKafka, [&readiness](const BackboneHealth& health) {
@@ -69,7 +70,7 @@ absl::StatusOr<std::unique_ptr<Backbone>> Backbone::Create(const Config& config,
   if (!consumer.ok()) return consumer.status();
   backbone->consumer_ = *std::move(consumer);
 
-  backbone->progress_ = std::make_unique<ProgressPublisher>(codec, *backbone->producer_);
+  backbone->progress_ = std::make_unique<ProgressPublisher>(codec, *backbone->producer_, *backbone->messages_out_);
   host.AddObserver(*backbone->progress_);
   backbone->ingest_ =
       std::make_unique<FactIngest>(config.topics, host, *backbone->consumer_, clock, registry, readiness);
@@ -82,7 +83,7 @@ absl::StatusOr<std::unique_ptr<Backbone>> Backbone::Create(const Config& config,
     queued.Set(static_cast<double>(producer->queued()));
     connected.Set(producer->Health().connected ? 1 : 0);
   });
-  backbone->relay_ = std::make_unique<OutboxRelay>(host.store(), *backbone->producer_, registry);
+  backbone->relay_ = std::make_unique<OutboxRelay>(host.store(), *backbone->producer_, *backbone->messages_out_);
   host.OnOutbox([relay = backbone->relay_.get()] { relay->Wake(); });
   return backbone;
 }

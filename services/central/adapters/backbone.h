@@ -73,6 +73,7 @@ class Backbone {
   const Config config_;
   ShardHost& host_;
   metrics::Readiness& readiness_;
+  std::unique_ptr<MessagesOut> messages_out_;  // Before the producer, whose callbacks count here.
   std::unique_ptr<kafka::Admin> admin_;
   std::unique_ptr<kafka::Producer> producer_;
   std::unique_ptr<kafka::Consumer> consumer_;

@@ -12,7 +12,26 @@ constexpr std::size_t kRowsAtOnce = 500;
 constexpr absl::Duration kPauseAfterFailure = absl::Seconds(1);
 constexpr absl::Duration kLookAgain = absl::Seconds(5);  // In case a wake-up was missed: costs one read.
 
+constexpr char kAcknowledged[] = "acknowledged";
+constexpr char kFailed[] = "failed";
+constexpr char kDropped[] = "dropped";
+
 }  // namespace
+
+MessagesOut::MessagesOut(const std::vector<std::string>& topics, metrics::Registry& registry) : registry_(registry) {
+  for (const std::string& topic : topics) {
+    for (const char* result : {kAcknowledged, kFailed, kDropped}) Of(topic, result);
+  }
+}
+
+void MessagesOut::Count(const std::string& topic, const char* result) const {
+  Of(topic, result).Increment();
+}
+
+metrics::Counter MessagesOut::Of(const std::string& topic, const char* result) const {
+  return registry_.AddCounter("ev_messages_out_total", "Messages handed to Kafka, by topic and result.",
+                              {{"topic", topic}, {"result", result}});
+}
 
 // What became of the messages of one round. Shared with the callbacks, which may come after the relay has given up.
 struct OutboxRelay::Round {
@@ -22,13 +41,8 @@ struct OutboxRelay::Round {
   Outcome outcome ABSL_GUARDED_BY(mutex);
 };
 
-OutboxRelay::OutboxRelay(store::Store& store, Publisher& publisher, metrics::Registry& registry)
-    : store_(store),
-      publisher_(publisher),
-      relayed_(registry.AddCounter("ev_outbox_relayed_total", "Outbox messages by result.", {{"result", "stored"}})),
-      failed_(registry.AddCounter("ev_outbox_relayed_total", "Outbox messages by result.", {{"result", "failed"}})),
-      dropped_(registry.AddCounter("ev_outbox_relayed_total", "Outbox messages by result.", {{"result", "dropped"}})),
-      thread_([this](const std::stop_token& stop) { Run(stop); }) {}
+OutboxRelay::OutboxRelay(store::Store& store, Publisher& publisher, const MessagesOut& out)
+    : store_(store), publisher_(publisher), out_(out), thread_([this](const std::stop_token& stop) { Run(stop); }) {}
 
 void OutboxRelay::Wake() {
   MutexLock lock(mutex_);
@@ -38,6 +52,7 @@ void OutboxRelay::Wake() {
 
 void OutboxRelay::Run(const std::stop_token& stop) {
   const std::stop_callback on_stop(stop, [this] { Wake(); });
+  bool is_said = false;  // Once, until it goes on.
   while (!stop.stop_requested()) {
     {
       MutexLock lock(mutex_);
@@ -48,11 +63,11 @@ void OutboxRelay::Run(const std::stop_token& stop) {
       const absl::Status relayed = RelayAll(stop);
       if (stop.stop_requested()) return;
       if (relayed.ok()) break;
-      failed_.Increment();
-      log::Debug("outbox waits", {{"reason", relayed}});
+      if (!std::exchange(is_said, true)) log::Warn("outbox waits", {{"reason", relayed}});
       MutexLock lock(mutex_);
-      wake_.WaitFor(mutex_, kPauseAfterFailure);
+      if (!stop.stop_requested()) wake_.WaitFor(mutex_, kPauseAfterFailure);
     }
+    if (std::exchange(is_said, false)) log::Info("outbox goes on");
   }
 }
 
@@ -66,7 +81,8 @@ absl::Status OutboxRelay::RelayAll(const std::stop_token& stop) {
     // What fails is passed and comes again in the next pass: it must not hold up the rest.
     after = rows->back().position;
     Outcome outcome = Relay(*rows, stop);
-    if (auto status = Remove(outcome.stored, relayed_); !status.ok()) return status;
+    Count(*rows, outcome.failed, kFailed);
+    if (auto status = Remove(*rows, outcome.stored, kAcknowledged); !status.ok()) return status;
     for (const std::int64_t position : outcome.refused) {
       if (stop.stop_requested()) return failure;
       if (auto status = RelayAlone(*rows, position, stop); !status.ok()) failure = status;
@@ -82,20 +98,30 @@ absl::Status OutboxRelay::RelayAlone(absl::Span<const store::StoredOutboxRecord>
                                      const std::stop_token& stop) {
   const auto row = std::find_if(rows.begin(), rows.end(), [&](const auto& r) { return r.position == position; });
   const Outcome outcome = Relay(absl::MakeConstSpan(&*row, 1), stop);
+  Count(rows, outcome.failed, kFailed);
   if (outcome.refused.empty()) {
-    if (auto status = Remove(outcome.stored, relayed_); !status.ok()) return status;
+    if (auto status = Remove(rows, outcome.stored, kAcknowledged); !status.ok()) return status;
     return outcome.failure;
   }
   log::Error("outbox message dropped: it can never be published",
              {{"id", row->record.id}, {"topic", row->record.topic}, {"reason", outcome.refusal}});
-  return Remove(outcome.refused, dropped_);
+  return Remove(rows, outcome.refused, kDropped);
 }
 
-absl::Status OutboxRelay::Remove(const std::vector<std::int64_t>& positions, metrics::Counter& counter) {
+absl::Status OutboxRelay::Remove(absl::Span<const store::StoredOutboxRecord> rows, std::vector<std::int64_t> positions,
+                                 const char* result) {
   if (positions.empty()) return absl::OkStatus();
   if (auto status = store_.DeleteOutbox(positions); !status.ok()) return status;
-  counter.Increment(static_cast<double>(positions.size()));
+  Count(rows, std::move(positions), result);
   return absl::OkStatus();
+}
+
+void OutboxRelay::Count(absl::Span<const store::StoredOutboxRecord> rows, std::vector<std::int64_t> positions,
+                        const char* result) const {
+  std::sort(positions.begin(), positions.end());
+  for (const store::StoredOutboxRecord& row : rows) {
+    if (std::binary_search(positions.begin(), positions.end(), row.position)) out_.Count(row.record.topic, result);
+  }
 }
 
 OutboxRelay::Outcome OutboxRelay::Relay(absl::Span<const store::StoredOutboxRecord> rows, const std::stop_token& stop) {
@@ -123,8 +149,11 @@ OutboxRelay::Outcome OutboxRelay::Relay(absl::Span<const store::StoredOutboxReco
     if (taken.ok()) continue;
     MutexLock lock(round->mutex);
     --round->waiting;
-    round->outcome.Add(row.position, taken);
-    if (absl::IsInvalidArgument(taken)) continue;
+    if (absl::IsInvalidArgument(taken)) {
+      round->outcome.Add(row.position, taken);
+      continue;
+    }
+    round->outcome.failure = taken;
     round->outcome.is_full = true;
     break;
   }
@@ -141,6 +170,7 @@ void OutboxRelay::Outcome::Add(std::int64_t position, const absl::Status& status
     refused.push_back(position);
     refusal = status;
   } else {
+    failed.push_back(position);
     failure = status;
   }
 }
@@ -148,12 +178,16 @@ void OutboxRelay::Outcome::Add(std::int64_t position, const absl::Status& status
 void ProgressPublisher::OnSession(const SessionChanged& change) {
   if (change.session.state != SessionState::kCharging || change.previous != SessionState::kCharging) return;
   store::OutboxRecord record = codec_.Encode(OutboxItem(StatusUpdate{change.session, change.point}));
+  std::string topic = record.topic;
   // A full queue means that the broker is away: the next figures replace these.
-  (void)publisher_.Publish({.topic = std::move(record.topic),
-                            .key = std::move(record.key),
-                            .value = std::move(record.value),
-                            .headers = {},
-                            .done = {}});
+  const absl::Status taken = publisher_.Publish({.topic = std::move(record.topic),
+                                                 .key = std::move(record.key),
+                                                 .value = std::move(record.value),
+                                                 .headers = {},
+                                                 .done = [&out = out_, topic](const absl::Status& done) {
+                                                   out.Count(topic, done.ok() ? kAcknowledged : kFailed);
+                                                 }});
+  if (!taken.ok()) out_.Count(topic, kFailed);
 }
 
 }  // namespace ev::central

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <stop_token>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -19,6 +20,20 @@
 
 namespace ev::central {
 
+// ev_messages_out_total of Central: every topic and result is there at 0 from the start.
+class MessagesOut {
+ public:
+  MessagesOut(const std::vector<std::string>& topics, metrics::Registry& registry);
+
+  // `result`: acknowledged, failed (and tried again, unless it is a live figure), dropped (it can never be published).
+  void Count(const std::string& topic, const char* result) const;
+
+ private:
+  metrics::Counter Of(const std::string& topic, const char* result) const;
+
+  metrics::Registry& registry_;
+};
+
 // Carries outbox rows to Kafka: in order of writing, at least once, each removed when the broker has it. While the
 // broker is away the rows stay where they are. A row that fails does not hold up those behind it and comes again; one
 // that the broker refuses, also alone, can never be published: it is said, counted and removed.
@@ -26,8 +41,8 @@ namespace ev::central {
 // Owns one thread. The destructor leaves what is not acknowledged to the next start. Thread-safe.
 class OutboxRelay {
  public:
-  // `store` and `publisher` must outlive the relay.
-  OutboxRelay(store::Store& store, Publisher& publisher, metrics::Registry& registry);
+  // All must outlive the relay.
+  OutboxRelay(store::Store& store, Publisher& publisher, const MessagesOut& out);
 
   // There are new rows.
   void Wake();
@@ -41,8 +56,9 @@ class OutboxRelay {
     std::vector<std::int64_t> stored;
     std::vector<std::int64_t> refused;  // With InvalidArgument; `refusal` is one of these.
     absl::Status refusal;
-    absl::Status failure;  // One of the others.
-    bool is_full = false;  // The publisher took no more.
+    std::vector<std::int64_t> failed;  // In another way.
+    absl::Status failure;              // One of these, or why the publisher took no more.
+    bool is_full = false;              // It took no more.
   };
 
   // One pass over all rows. An error when some were not relayed.
@@ -51,13 +67,15 @@ class OutboxRelay {
                           const std::stop_token& stop);
   // Publishes them and waits for what becomes of them.
   Outcome Relay(absl::Span<const store::StoredOutboxRecord> rows, const std::stop_token& stop);
-  absl::Status Remove(const std::vector<std::int64_t>& positions, metrics::Counter& counter);
+  // Removes them from the store, and counts them.
+  absl::Status Remove(absl::Span<const store::StoredOutboxRecord> rows, std::vector<std::int64_t> positions,
+                      const char* result);
+  void Count(absl::Span<const store::StoredOutboxRecord> rows, std::vector<std::int64_t> positions,
+             const char* result) const;
 
   store::Store& store_;
   Publisher& publisher_;
-  metrics::Counter relayed_;
-  metrics::Counter failed_;
-  metrics::Counter dropped_;
+  const MessagesOut& out_;
 
   Mutex mutex_;
   CondVar wake_;
@@ -68,8 +86,9 @@ class OutboxRelay {
 // Sends live figures, once a second for each charge, past the outbox: no promise, the next replaces a lost one.
 class ProgressPublisher final : public Observer {
  public:
-  // Both must outlive it.
-  ProgressPublisher(const OutboxCodec& codec, Publisher& publisher) : codec_(codec), publisher_(publisher) {}
+  // All must outlive it, and `out` the publisher too.
+  ProgressPublisher(const OutboxCodec& codec, Publisher& publisher, const MessagesOut& out)
+      : codec_(codec), publisher_(publisher), out_(out) {}
 
   void OnSession(const SessionChanged& change) override;
   void OnPoint(const PointChanged&) override {}
@@ -78,6 +97,7 @@ class ProgressPublisher final : public Observer {
  private:
   const OutboxCodec& codec_;
   Publisher& publisher_;
+  const MessagesOut& out_;
 };
 
 }  // namespace ev::central

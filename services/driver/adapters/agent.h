@@ -133,7 +133,7 @@ class Agent {
   CentralClient& client_;
   const Clock& clock_;
   metrics::Readiness& readiness_;
-  const AgentMetrics metrics_;
+  AgentMetrics metrics_;
 
   mutable Mutex mutex_;
   CondVar wake_;

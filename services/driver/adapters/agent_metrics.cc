@@ -14,7 +14,8 @@ AgentMetrics::AgentMetrics(metrics::Registry& registry)
       stops(registry.AddCounter("ev_driver_attempts_total", "", {{"method", "StopSession"}})),
       watches(registry.AddCounter("ev_driver_watches_opened_total", "Streams opened to Central, again too.")),
       dropped(registry.AddCounter("ev_driver_live_dropped_total", "Live figures dropped because the queue was full.")),
-      undecodable(registry.AddGauge("ev_driver_undecodable", "Sessions from Central that could not be understood.")),
+      undecodable(
+          registry.AddCounter("ev_driver_undecodable_total", "Sessions from Central that could not be understood.")),
       drivers(registry.AddGauge("ev_driver_followed", "Drivers that are followed.")),
       calls(registry.AddGauge("ev_driver_calls", "Requests that wait for Central's answer.")),
       lists(registry.AddGauge("ev_driver_lists", "Lists of requests that run.")),

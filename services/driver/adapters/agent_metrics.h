@@ -5,6 +5,7 @@
 
 #include "domain/session.h"
 #include "metrics/registry.h"
+#include "metrics/total.h"
 #include "services/driver/core/effects.h"
 
 namespace ev::driver {
@@ -21,7 +22,7 @@ struct AgentMetrics {
   metrics::Counter starts, stops;  // Attempts.
   metrics::Counter watches;        // Opened.
   metrics::Counter dropped;        // Live figures that nobody took in time.
-  metrics::Gauge undecodable;      // Messages of Central, since the start.
+  metrics::Total undecodable;      // Messages of Central.
   metrics::Gauge drivers, calls, lists, charges, queue, reachable;
 };
 

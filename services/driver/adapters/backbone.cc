@@ -50,7 +50,7 @@ absl::StatusOr<std::unique_ptr<Backbone>> Backbone::Create(const BackboneConfig&
       });
   if (!consumer.ok()) return consumer.status();
   backbone->consumer_ = *std::move(consumer);
-  backbone->news_ = std::make_unique<StatusNews>(*backbone->consumer_, std::move(on_charge), registry);
+  backbone->news_ = std::make_unique<StatusNews>(config.topic, *backbone->consumer_, std::move(on_charge), registry);
   backbone->starter_ = std::jthread([self = backbone.get()](const std::stop_token& stop) { self->Begin(stop); });
   return backbone;
 }

@@ -19,12 +19,13 @@ absl::StatusOr<std::optional<Charge>> Decode(absl::string_view value) {
 
 }  // namespace
 
-StatusNews::StatusNews(Subscriber& subscriber, std::function<void(Charge)> on_charge, metrics::Registry& registry)
+StatusNews::StatusNews(const std::string& topic, Subscriber& subscriber, std::function<void(Charge)> on_charge,
+                       metrics::Registry& registry)
     : subscriber_(subscriber),
       on_charge_(std::move(on_charge)),
-      taken_(registry.AddCounter("ev_driver_updates_total", "Status updates read from the event log.",
-                                 {{"result", "taken"}})),
-      bad_(registry.AddCounter("ev_driver_updates_total", "", {{"result", "undecodable"}})) {}
+      taken_(registry.AddCounter("ev_messages_in_total", "Messages read from Kafka, by topic and result.",
+                                 {{"topic", topic}, {"result", "decoded"}})),
+      bad_(registry.AddCounter("ev_messages_in_total", "", {{"topic", topic}, {"result", "undecodable"}})) {}
 
 absl::Status StatusNews::OnCluster(absl::string_view cluster_id) {
   log::Info("following status updates", {{"cluster", cluster_id}});

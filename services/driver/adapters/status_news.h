@@ -2,6 +2,7 @@
 #define EV_DRIVER_ADAPTERS_STATUS_NEWS_H_
 
 #include <functional>
+#include <string>
 
 #include "events/subscriber.h"
 #include "metrics/registry.h"
@@ -16,7 +17,8 @@ class StatusNews final : public BatchHandler {
  public:
   // `on_charge` gets each update of a session, see Drivers::OnNews(), from the subscriber's thread. `subscriber` must
   // outlive this.
-  StatusNews(Subscriber& subscriber, std::function<void(Charge)> on_charge, metrics::Registry& registry);
+  StatusNews(const std::string& topic, Subscriber& subscriber, std::function<void(Charge)> on_charge,
+             metrics::Registry& registry);
 
   absl::Status OnCluster(absl::string_view cluster_id) override;
   absl::Status OnBatch(const IncomingBatch& batch) override;

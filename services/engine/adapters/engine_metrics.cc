@@ -1,5 +1,7 @@
 #include "services/engine/adapters/engine_metrics.h"
 
+#include "metrics/total.h"
+
 namespace ev::engine {
 
 metrics::Registry::Token ExportEngine(metrics::Registry& registry, const EngineHost& host, const journal::FactLog& log,
@@ -12,30 +14,31 @@ metrics::Registry::Token ExportEngine(metrics::Registry& registry, const EngineH
     return registry.AddGauge("ev_sessions", "Sessions on this charging point.", {{"phase", phase}});
   };
   registry.AddGauge("ev_journal_facts_bound", "The bound of ev_journal_facts.").Set(static_cast<double>(log_capacity));
-  return registry.OnCollect([&host, &log, kept = facts("start_or_final"), samples = facts("sample"),
-                             quarantined = facts("quarantined"),
-                             thinned = flag("ev_journal_thinned_facts", "Samples dropped for want of room."),
-                             unsettled = flag("ev_sessions_unsettled", "Sessions that Central has not settled."),
-                             granted = session("granted"), charging = session("charging"),
-                             energy = flag("ev_meter_register_mwh", "The meter's register."),
-                             power = flag("ev_meter_power_watts", "What flows now."),
-                             present = flag("ev_monitor_present", "1 while the Monitor is heard."),
-                             faulted = flag("ev_faulted", "1 while the hardware is faulted.")] {
-    const Status status = host.GetStatus();
-    const journal::LogStats stats = log.Stats();
-    kept.Set(static_cast<double>(stats.starts_and_finals));
-    samples.Set(static_cast<double>(stats.samples));
-    quarantined.Set(static_cast<double>(stats.quarantined));
-    thinned.Set(static_cast<double>(stats.thinned));
-    unsettled.Set(static_cast<double>(status.report.unsettled_total));
-    const auto& occupation = status.report.occupation;
-    granted.Set(occupation && occupation->phase == Phase::kGranted ? 1 : 0);
-    charging.Set(occupation && occupation->phase == Phase::kCharging ? 1 : 0);
-    energy.Set(static_cast<double>(status.register_mwh));
-    power.Set(static_cast<double>(status.power_w));
-    present.Set(status.monitor_present ? 1 : 0);
-    faulted.Set(status.report.health == EngineHealth::kFaulted ? 1 : 0);
-  });
+  return registry.OnCollect(
+      [&host, &log, kept = facts("start_or_final"), samples = facts("sample"), quarantined = facts("quarantined"),
+       thinned =
+           metrics::Total(registry.AddCounter("ev_journal_thinned_facts_total", "Samples dropped for want of room.")),
+       unsettled = flag("ev_sessions_unsettled", "Sessions that Central has not settled."),
+       granted = session("granted"), charging = session("charging"),
+       energy = flag("ev_meter_register_mwh", "The meter's register."),
+       power = flag("ev_meter_power_watts", "What flows now."),
+       present = flag("ev_monitor_present", "1 while the Monitor is heard."),
+       faulted = flag("ev_faulted", "1 while the hardware is faulted.")]() mutable {
+        const Status status = host.GetStatus();
+        const journal::LogStats stats = log.Stats();
+        kept.Set(static_cast<double>(stats.starts_and_finals));
+        samples.Set(static_cast<double>(stats.samples));
+        quarantined.Set(static_cast<double>(stats.quarantined));
+        thinned.Set(static_cast<double>(stats.thinned));
+        unsettled.Set(static_cast<double>(status.report.unsettled_total));
+        const auto& occupation = status.report.occupation;
+        granted.Set(occupation && occupation->phase == Phase::kGranted ? 1 : 0);
+        charging.Set(occupation && occupation->phase == Phase::kCharging ? 1 : 0);
+        energy.Set(static_cast<double>(status.register_mwh));
+        power.Set(static_cast<double>(status.power_w));
+        present.Set(status.monitor_present ? 1 : 0);
+        faulted.Set(status.report.health == EngineHealth::kFaulted ? 1 : 0);
+      });
 }
 
 }  // namespace ev::engine

@@ -1,6 +1,7 @@
 #include "services/monitor/adapters/monitor_metrics.h"
 
 #include "absl/strings/str_cat.h"
+#include "metrics/total.h"
 
 namespace ev::monitor {
 namespace {
@@ -23,13 +24,14 @@ absl::string_view Word(LinkState state) {
 
 metrics::Registry::Token ExportMonitor(metrics::Registry& registry, const MonitorHost& host) {
   const auto passed = [&](const char* kind) {
-    return registry.AddGauge("ev_forwarded_messages", "What has passed through since the start.", {{"kind", kind}});
+    return metrics::Total(
+        registry.AddCounter("ev_forwarded_messages_total", "What has passed through.", {{"kind", kind}}));
   };
   return registry.OnCollect([&host, linked = registry.AddGauge("ev_link_connected", "1 while linked to Central."),
                              healthy = registry.AddGauge("ev_engine_healthy", "1 while the Engine is healthy."),
                              beats = passed("beat"), commands = passed("command"),
                              undelivered = passed("undelivered_command"), configurations = passed("configuration"),
-                             settlements = passed("settlement"), requests = passed("session_request")] {
+                             settlements = passed("settlement"), requests = passed("session_request")]() mutable {
     const MonitorStatus status = host.GetStatus();
     linked.Set(status.link == LinkState::kConnected ? 1 : 0);
     healthy.Set(status.health == EngineHealth::kHealthy ? 1 : 0);

@@ -164,8 +164,10 @@ TEST_F(CentralBackboneTest, WhatTheBrokerRefusesAsABatchReachesItAlone) {
     const auto marks = admin->QueryWatermarks({.topic = topics_.dead_letter.name, .partition = 0}, kLimit);
     return marks.ok() && marks->high == 3;
   }));
-  EXPECT_TRUE(Eventually(kLimit, [&] { return Exports("ev_outbox_relayed_total{result=\"stored\"} 3"); }));
-  EXPECT_TRUE(Exports("ev_outbox_relayed_total{result=\"dropped\"} 0"));
+  EXPECT_TRUE(Eventually(kLimit, [&] {
+    return Exports("ev_messages_out_total{result=\"acknowledged\",topic=\"charging_dead_letter\"} 3");
+  }));
+  EXPECT_TRUE(Exports("ev_messages_out_total{result=\"dropped\",topic=\"charging_dead_letter\"} 0"));
 }
 
 // B122

@@ -44,7 +44,7 @@ TEST(DriverBackboneTest, NewsThatStandStillAreSeenInReadinessAndMetricUntilTheyG
   // Reading begins at the log's end, whenever that is.
   EXPECT_TRUE(Eventually(kLimit, [&] {
     publish_something();
-    return !exports("\nev_driver_updates_total{result=\"undecodable\"} 0\n");
+    return !exports(absl::StrCat("\nev_messages_in_total{result=\"undecodable\",topic=\"", topic.name, "\"} 0\n"));
   }));
   broker->FailFetch(kTopicAuthorizationFailed);
   publish_something();

@@ -88,35 +88,46 @@ class OutboxRelayTest : public ::testing::Test {
   bool BecomesEmpty() {
     return Eventually(kPatience, [&] { return Rows().empty(); });
   }
-  std::string Relayed(const std::string& result, int count) {
-    return absl::StrCat("ev_outbox_relayed_total{result=\"", result, "\"} ", count, "\n");
+  // A line of the metrics.
+  static std::string Out(const std::string& result, int count, const std::string& topic = "topic") {
+    return absl::StrCat("ev_messages_out_total{result=\"", result, "\",topic=\"", topic, "\"} ", count, "\n");
   }
 
   std::int64_t epoch_ = 0;
   store::InMemoryStore store_{1, "0123456789abcdef0123456789abcdef", absl::FromUnixSeconds(1'700'000'000)};
   metrics::Registry registry_{"ev-central", "test"};
+  const MessagesOut out_{{"topic", "charging_status_updates"}, registry_};
   FakePublisher publisher_;
 };
 
 TEST_F(OutboxRelayTest, RowsAreRelayedInTheOrderOfWritingAndRemovedWhenTheyAreStored) {
   Write({"a", "b", "c"});
-  OutboxRelay relay(store_, publisher_, registry_);
+  OutboxRelay relay(store_, publisher_, out_);
   EXPECT_TRUE(BecomesEmpty());
   Write({"d"});
   relay.Wake();
   EXPECT_TRUE(BecomesEmpty());
   EXPECT_THAT(publisher_.stored(), ElementsAre("a", "b", "c", "d"));
   EXPECT_TRUE(
-      Eventually(kPatience, [&] { return registry_.RenderText().find(Relayed("stored", 4)) != std::string::npos; }));
+      Eventually(kPatience, [&] { return registry_.RenderText().find(Out("acknowledged", 4)) != std::string::npos; }));
 }
 
 TEST_F(OutboxRelayTest, MoreRowsThanFitIntoOneRoundAreAllRelayedInOrder) {
   std::vector<std::string> keys;
   for (int i = 0; i < 1100; ++i) keys.push_back(absl::StrCat("k", i));
   Write(keys);
-  const OutboxRelay relay(store_, publisher_, registry_);
+  const OutboxRelay relay(store_, publisher_, out_);
   EXPECT_TRUE(BecomesEmpty());
   EXPECT_EQ(publisher_.stored(), keys);
+}
+
+// B188
+TEST_F(OutboxRelayTest, WhatGoesOutIsCountedByTopicAndResultFromTheStart) {
+  for (const char* topic : {"topic", "charging_status_updates"}) {
+    for (const char* result : {"acknowledged", "failed", "dropped"}) {
+      EXPECT_THAT(registry_.RenderText(), HasSubstr(Out(result, 0, topic)));
+    }
+  }
 }
 
 // B59
@@ -125,7 +136,7 @@ TEST_F(OutboxRelayTest, ARowThatIsNotTakenStaysWithThoseBehindItAndGoesFirstLate
     return Fate{.taken = message.key == "a" ? absl::OkStatus() : absl::ResourceExhaustedError("queue is full")};
   });
   Write({"a", "b", "c"});
-  OutboxRelay relay(store_, publisher_, registry_);
+  OutboxRelay relay(store_, publisher_, out_);
   ASSERT_TRUE(Eventually(kPatience, [&] { return Rows().size() == 2; }));
   EXPECT_THAT(Rows(), ElementsAre("b", "c"));
   EXPECT_THAT(publisher_.asked(), ::testing::Not(Contains("c")));
@@ -141,7 +152,7 @@ TEST_F(OutboxRelayTest, ARowWhosePublishingFailedStaysAndIsPublishedAgain) {
     return Fate{.done = message.key == "b" ? absl::UnavailableError("the broker went away") : absl::OkStatus()};
   });
   Write({"a", "b"});
-  OutboxRelay relay(store_, publisher_, registry_);
+  OutboxRelay relay(store_, publisher_, out_);
   ASSERT_TRUE(Eventually(kPatience, [&] { return Rows().size() == 1; }));
   EXPECT_THAT(Rows(), ElementsAre("b"));
   publisher_.Decide({});
@@ -149,8 +160,8 @@ TEST_F(OutboxRelayTest, ARowWhosePublishingFailedStaysAndIsPublishedAgain) {
   EXPECT_TRUE(BecomesEmpty());
   EXPECT_THAT(publisher_.stored(), ElementsAre("a", "b"));
   EXPECT_TRUE(
-      Eventually(kPatience, [&] { return registry_.RenderText().find(Relayed("stored", 2)) != std::string::npos; }));
-  EXPECT_THAT(registry_.RenderText(), ::testing::Not(HasSubstr(Relayed("failed", 0))));
+      Eventually(kPatience, [&] { return registry_.RenderText().find(Out("acknowledged", 2)) != std::string::npos; }));
+  EXPECT_THAT(registry_.RenderText(), ::testing::Not(HasSubstr(Out("failed", 0))));
 }
 
 // B59 B112
@@ -162,7 +173,7 @@ TEST_F(OutboxRelayTest, RowsThatFailAgainAndAgainHoldUpNobodyBehindThem) {
   for (int i = 0; i < 600; ++i) keys.push_back(absl::StrCat("alert ", i));
   keys.emplace_back("ticket");
   Write(keys);
-  const OutboxRelay relay(store_, publisher_, registry_);
+  const OutboxRelay relay(store_, publisher_, out_);
   EXPECT_TRUE(Eventually(kPatience, [&] { return Rows().size() == 600; }));
   EXPECT_THAT(publisher_.stored(), ElementsAre("ticket"));
   publisher_.Decide({});
@@ -177,11 +188,11 @@ TEST_F(OutboxRelayTest, WhatIsRefusedInCompanyIsPublishedAloneBeforeItIsDropped)
     return Fate{.done = is_first ? absl::InvalidArgumentError("the batch is invalid") : absl::OkStatus()};
   });
   Write({"a", "b", "c"});
-  const OutboxRelay relay(store_, publisher_, registry_);
+  const OutboxRelay relay(store_, publisher_, out_);
   EXPECT_TRUE(BecomesEmpty());
   EXPECT_THAT(publisher_.asked(), ElementsAre("a", "b", "c", "a", "b", "c"));
   EXPECT_THAT(publisher_.stored(), ElementsAre("a", "b", "c"));
-  EXPECT_THAT(registry_.RenderText(), HasSubstr(Relayed("dropped", 0)));
+  EXPECT_THAT(registry_.RenderText(), HasSubstr(Out("dropped", 0)));
 }
 
 // B63 B122
@@ -194,12 +205,12 @@ TEST_F(OutboxRelayTest, ARowThatCanNeverBePublishedIsSaidAndHoldsUpNobody) {
     return Fate{};
   });
   Write({"too_large", "a", "refused", "b"});
-  const OutboxRelay relay(store_, publisher_, registry_);
+  const OutboxRelay relay(store_, publisher_, out_);
   EXPECT_TRUE(BecomesEmpty());
   EXPECT_THAT(publisher_.stored(), ElementsAre("a", "b"));
   EXPECT_TRUE(
-      Eventually(kPatience, [&] { return registry_.RenderText().find(Relayed("dropped", 2)) != std::string::npos; }));
-  EXPECT_THAT(registry_.RenderText(), HasSubstr(Relayed("stored", 2)));
+      Eventually(kPatience, [&] { return registry_.RenderText().find(Out("dropped", 2)) != std::string::npos; }));
+  EXPECT_THAT(registry_.RenderText(), HasSubstr(Out("acknowledged", 2)));
   const std::vector<std::string> lines = log::LastLines(200);
   log::RedirectToStderr();
   EXPECT_THAT(lines, Contains(HasSubstr("id=too_large")));
@@ -209,7 +220,7 @@ TEST_F(OutboxRelayTest, ARowThatCanNeverBePublishedIsSaidAndHoldsUpNobody) {
 // B10
 TEST_F(OutboxRelayTest, LiveFiguresGoPastTheOutboxAndTransitionsDoNot) {
   const OutboxCodec codec{Topics()};
-  ProgressPublisher progress(codec, publisher_);
+  ProgressPublisher progress(codec, publisher_, out_);
   Session session = GrantedSession();
   progress.OnSession({.session = session, .previous = SessionState::kRequested, .ticket = {}});
   session.state = SessionState::kCharging;
@@ -217,6 +228,11 @@ TEST_F(OutboxRelayTest, LiveFiguresGoPastTheOutboxAndTransitionsDoNot) {
   EXPECT_TRUE(publisher_.asked().empty());
   progress.OnSession({.session = session, .previous = SessionState::kCharging, .ticket = {}});
   EXPECT_THAT(publisher_.stored(), ElementsAre("driver_001"));
+  EXPECT_THAT(registry_.RenderText(), HasSubstr(Out("acknowledged", 1, "charging_status_updates")));
+  publisher_.Decide(
+      [](const OutgoingMessage&) { return Fate{.taken = absl::ResourceExhaustedError("queue is full")}; });
+  progress.OnSession({.session = session, .previous = SessionState::kCharging, .ticket = {}});
+  EXPECT_THAT(registry_.RenderText(), HasSubstr(Out("failed", 1, "charging_status_updates")));
 }
 
 }  // namespace

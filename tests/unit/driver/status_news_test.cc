@@ -47,7 +47,7 @@ class StatusNewsTest : public ::testing::Test {
   metrics::Registry registry_{"test", "0"};
   Mutex mutex_;
   std::vector<std::int64_t> energies_ ABSL_GUARDED_BY(mutex_);
-  StatusNews news_{subscriber_,
+  StatusNews news_{kTopic, subscriber_,
                    [this](const Charge& charge) {
                      MutexLock lock(mutex_);
                      energies_.push_back(charge.energy_mwh);
@@ -70,7 +70,8 @@ TEST_F(StatusNewsTest, WhatCannotBeUnderstoodIsCountedAndPassedOver) {
   EV_ASSERT_OK(subscriber_.Start({{.topic = kTopic, .partition = 0, .next = 0}}, news_));
   EXPECT_TRUE(Eventually(absl::Seconds(10), [&] { return !energies().empty(); }));
   EXPECT_THAT(energies(), ElementsAre(3));
-  EXPECT_THAT(registry_.RenderText(), HasSubstr("ev_driver_updates_total{result=\"undecodable\"} 2"));
+  EXPECT_THAT(registry_.RenderText(),
+              HasSubstr(absl::StrCat("ev_messages_in_total{result=\"undecodable\",topic=\"", kTopic, "\"} 2\n")));
 }
 
 TEST_F(StatusNewsTest, UpdatesThatTheLogHasLostDoNotEndIt) {
