@@ -146,9 +146,5 @@ int main(int argc, char** argv) {
   ev::process::StopSignal stop;  // First: threads inherit its mask.
   ev::central::Options options;
   if (auto exit_code = ev::central::ParseOptions(argc, argv, options)) return *exit_code;
-  ev::log::Init({.service = "ev-central",
-                 .format = *ev::log::ParseFormat(options.service.log_format),
-                 .level = *ev::log::ParseLevel(options.service.log_level)});
-  for (const std::string& warning : options.warnings) ev::log::Warn(warning);
   return Run(options, stop);
 }

@@ -81,7 +81,7 @@ std::optional<int> ParseOptions(int argc, const char* const* argv, Options& opti
   if (auto exit_code = parser.Run(argc, argv)) return exit_code;
   shard.dedup_window = static_cast<std::size_t>(dedup_window);
   shard.kafka_enabled = options.kafka_enabled;
-  options.warnings = parser.warnings();
+  config::StartLog(parser, options.service);
   return std::nullopt;
 }
 

@@ -2,8 +2,6 @@
 #define EV_CENTRAL_OPTIONS_H_
 
 #include <optional>
-#include <string>
-#include <vector>
 
 #include "config/service_options.h"
 #include "services/central/adapters/backbone.h"
@@ -17,8 +15,7 @@ struct Options {
   bool kafka_enabled = true;
   Backbone::Config backbone;
   HostOptions host;
-  bool panel = true;                  // The live panel, when there is a terminal.
-  std::vector<std::string> warnings;  // Odd but harmless: to be logged.
+  bool panel = true;  // The live panel, when there is a terminal.
 };
 
 // Fills `options` from arguments, environment and file. Returns the code to exit with, or nullopt to go on.
