@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "events/murmur2.h"
 #include "log/log.h"
+#include "metrics/total.h"
 
 namespace ev::central {
 namespace {
@@ -33,15 +34,9 @@ struct ShardHost::Slot {
   Effects effects ABSL_GUARDED_BY(mutex);  // Wait for the next commit.
 };
 
-// A counter that is read from elsewhere as a total.
-struct Total {
-  metrics::Counter counter;
-  double seen = 0;
-
-  void Set(double total) { counter.Increment(total - std::exchange(seen, total)); }
-};
-
 struct ShardHost::Metrics {
+  using Total = metrics::Total;
+
   explicit Metrics(metrics::Registry& of) : registry(of) {
     for (const char* reason : kDeadLetterReasons) DeadLetters(reason);  // Each at 0 from the start.
     commit_seconds =
@@ -61,25 +56,26 @@ struct ShardHost::Metrics {
     }
     links = registry.AddGauge("ev_links", "Open links of charging points.");
     outbox = registry.AddGauge("ev_outbox_rows", "Messages that wait for Kafka.");
+    outbox_failures = registry.AddCounter("ev_outbox_read_failures_total", "Reads of the outbox's size that failed.");
     outbox_bound = registry.AddGauge("ev_outbox_rows_bound", "The bound of ev_outbox_rows.");
     backlog = registry.AddGauge("ev_commit_backlog", "Effects that wait for a commit or for its end.");
     backlog_bound = registry.AddGauge("ev_commit_backlog_bound",
                                       "Beyond it no facts are taken from Kafka and requests are refused.");
     calls = registry.AddGauge("ev_calls_waiting", "Calls that wait for a charging point or a commit.");
-    applied = {registry.AddCounter("ev_facts_applied_total", "Facts applied to the ledger.")};
+    applied = Total(registry.AddCounter("ev_facts_applied_total", "Facts applied to the ledger."));
     const auto guard = [&](const char* name) {
-      return Total{registry.AddCounter("ev_duplicates_total", "Repeated facts by the guard that dropped them.",
-                                       {{"guard", name}})};
+      return Total(registry.AddCounter("ev_duplicates_total", "Repeated facts by the guard that dropped them.",
+                                       {{"guard", name}}));
     };
     duplicates_lru = guard("message_id");
     duplicates_sequence = guard("ledger");
-    late = {registry.AddCounter("ev_late_samples_total", "Samples of closed sessions, dropped.")};
-    unknown = {registry.AddCounter("ev_unknown_samples_total", "Samples of unknown sessions, dropped.")};
-    denials_dropped = {
-        registry.AddCounter("ev_denials_dropped_total", "Denials not sent to Kafka: the outbox was full.")};
+    late = Total(registry.AddCounter("ev_late_samples_total", "Samples of closed sessions, dropped."));
+    unknown = Total(registry.AddCounter("ev_unknown_samples_total", "Samples of unknown sessions, dropped."));
+    denials_dropped =
+        Total(registry.AddCounter("ev_denials_dropped_total", "Denials not sent to Kafka: the outbox was full."));
     dedup_size = registry.AddGauge("ev_dedup_ids", "Message ids remembered.");
     dedup_bytes = registry.AddGauge("ev_dedup_bytes", "Memory of the remembered message ids.");
-    dedup_evictions = {registry.AddCounter("ev_dedup_evictions_total", "Message ids forgotten for newer ones.")};
+    dedup_evictions = Total(registry.AddCounter("ev_dedup_evictions_total", "Message ids forgotten for newer ones."));
   }
 
   metrics::Counter DeadLetters(const std::string& reason) {
@@ -88,7 +84,7 @@ struct ShardHost::Metrics {
 
   metrics::Registry& registry;
   metrics::Histogram commit_seconds, commit_rows;
-  metrics::Counter commit_failures;
+  metrics::Counter commit_failures, outbox_failures;
   std::vector<metrics::Gauge> points, sessions;
   metrics::Gauge links, outbox, outbox_bound, backlog, backlog_bound, calls, dedup_size, dedup_bytes;
   // Set by Collect() only, of which one runs at a time.
@@ -145,7 +141,10 @@ void ShardHost::Stop(absl::Duration limit) {
     MutexLock lock(wake_mutex_);
     while ((has_work_ || !is_idle_) && !stopped_) {
       const absl::Duration left = end - clock_.Now().monotonic;
-      if (left <= absl::ZeroDuration()) break;
+      if (left <= absl::ZeroDuration()) {
+        log::Error("not everything was committed before the end", {{"effects", backlog_.load()}, {"limit", limit}});
+        break;
+      }
       idle_.WaitFor(wake_mutex_, left);
     }
     stopped_ = true;
@@ -335,7 +334,15 @@ bool ShardHost::CommitOnce() {
 void ShardHost::LookAtOutbox() {
   MutexLock one(outbox_mutex_);
   const absl::StatusOr<std::int64_t> size = store_.OutboxSize();
-  if (!size.ok()) return;
+  if (!size.ok()) {
+    // What was known last holds; the next commit that writes to the outbox looks again.
+    metrics_->outbox_failures.Increment();
+    if (!std::exchange(outbox_failure_said_, true)) {
+      log::Error("the outbox cannot be read; said once", {{"reason", size.status()}});
+    }
+    return;
+  }
+  outbox_failure_said_ = false;
   metrics_->outbox.Set(static_cast<double>(*size));
   const bool is_full = *size >= options_.outbox_bound;
   if (is_outbox_full_.exchange(is_full) == is_full) return;
@@ -374,7 +381,8 @@ void ShardHost::Deliver(int shard, Effects effects) {
       const absl::Status applied = Apply(shard, [&](Shard& s, const Moment& now, Effects& out) {
         s.OnUndelivered(now, message->cp, message->epoch, *command, out);
       });
-      if (!applied.ok()) return;
+      // Only a host that stops takes nothing: what it means for the session is known at the next start.
+      if (!applied.ok()) log::Warn("a command was not delivered", {{"cp_id", message->cp}, {"reason", applied}});
     } else if (auto* accepted = std::get_if<LinkAccepted>(&effect)) {
       if (links_ != nullptr) links_->Accept(*accepted);
     } else if (auto* refused = std::get_if<LinkRefused>(&effect)) {
@@ -459,7 +467,11 @@ void ShardHost::Collect() {
   m.dedup_size.Set(ids);
   m.dedup_bytes.Set(bytes);
   m.dedup_evictions.Set(evictions);
-  if (auto size = store_.OutboxSize(); size.ok()) m.outbox.Set(static_cast<double>(*size));
+  if (auto size = store_.OutboxSize(); size.ok()) {
+    m.outbox.Set(static_cast<double>(*size));
+  } else {
+    m.outbox_failures.Increment();
+  }
   m.backlog.Set(static_cast<double>(backlog_));
   MutexLock lock(calls_mutex_);
   m.calls.Set(static_cast<double>(calls_.size()));

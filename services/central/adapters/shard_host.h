@@ -87,7 +87,8 @@ class ShardHost {
     on_offsets_ = std::move(on_offsets);
   }
   void Start();
-  // Commits what is there and answers it, for at most `limit`; then no input has an effect any more.
+  // Commits what is there and answers it, for at most `limit`; then no input has an effect any more. What is left then
+  // is given up, which is said in the log, and its callers get Unavailable.
   void Stop(absl::Duration limit);
 
   int shards() const { return static_cast<int>(slots_.size()); }
@@ -146,6 +147,7 @@ class ShardHost {
 
   Mutex outbox_mutex_;                        // One look at a time: an older one must not have the last word.
   std::atomic<bool> is_outbox_full_ = false;  // Written under the mutex.
+  bool outbox_failure_said_ ABSL_GUARDED_BY(outbox_mutex_) = false;
 
   Mutex calls_mutex_;
   absl::flat_hash_map<CallId, std::function<void(const CallResult&)>> calls_ ABSL_GUARDED_BY(calls_mutex_);

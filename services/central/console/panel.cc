@@ -49,8 +49,11 @@ Panel::Panel(Options options)
 
 Panel::~Panel() {
   Leave();
-  thread_.request_stop();
-  wake_.SignalAll();
+  {
+    MutexLock lock(mutex_);  // Or a thread that has just looked would sleep on.
+    thread_.request_stop();
+    wake_.SignalAll();
+  }
   thread_.join();
 }
 

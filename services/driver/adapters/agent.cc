@@ -38,11 +38,11 @@ Agent::~Agent() {
 
 void Agent::Shutdown() {
   {
-    MutexLock lock(mutex_);
+    MutexLock lock(mutex_);  // Or a thread that has just looked would sleep on.
     stopped_ = true;
+    thread_.request_stop();
+    wake_.SignalAll();
   }
-  thread_.request_stop();
-  wake_.SignalAll();
   if (thread_.joinable()) thread_.join();
   client_.Stop();  // Nobody makes calls any more.
 }

@@ -14,6 +14,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "base/clock.h"
+#include "log/log.h"
 
 namespace ev::driver {
 namespace {
@@ -54,8 +55,11 @@ Printer::Printer(const Options& options) : options_(options) {
 }
 
 Printer::~Printer() {
-  thread_.request_stop();
-  wake_.SignalAll();
+  {
+    MutexLock lock(mutex_);  // Or a thread that has just looked would sleep on.
+    thread_.request_stop();
+    wake_.SignalAll();
+  }
   thread_.join();
   // The whole screen scrolls again; the shell goes on below.
   if (has_screen_) Write(absl::StrCat("\x1b[r\x1b[", ScreenSize().rows, ";1H\x1b[2K"), {});
@@ -97,11 +101,6 @@ void Printer::Live(const std::string& key, absl::string_view text) {
 
 void Printer::ReadyForInput() {
   if (has_screen_) Write(absl::StrCat("\x1b[", ScreenSize().rows, ";1H\x1b[2K"), {});
-}
-
-std::int64_t Printer::dropped() const {
-  MutexLock lock(mutex_);
-  return dropped_;
 }
 
 std::string Printer::LiveText() const {
@@ -166,13 +165,18 @@ void Printer::Run(const std::stop_token& stop) {
       while (lines_.empty() && !live_changed_ && !stop.stop_requested()) wake_.WaitFor(mutex_, absl::Seconds(1));
       if (lines_.empty() && stop.stop_requested()) return;
       lines.swap(lines_);
+      if (const std::int64_t dropped = std::exchange(dropped_, 0); dropped > 0) {
+        lines.push_back(absl::StrCat("(", dropped, " lines are missing here: the output was not read in time)"));
+      }
       live_changed_ = false;
       live = LiveText();
     }
     const std::string text = absl::StrJoin(lines, "\n");
     const std::string bytes = has_screen_ ? Framed(text, live) : absl::StrCat(text, "\n");
     if (!has_screen_ && lines.empty()) continue;
-    if (!Write(bytes, stop) && stop.stop_requested()) return;
+    if (Write(bytes, stop)) continue;
+    log::Warn("output was not read", {{"lines", lines.size()}});
+    if (stop.stop_requested()) return;
   }
 }
 

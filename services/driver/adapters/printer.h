@@ -18,8 +18,8 @@ namespace ev::driver {
 //
 // On a terminal that can, with a prompt, lines scroll above a line with the live figures, and the last line is the
 // prompt's. Elsewhere everything is one line after the other. Control characters in texts are shown as `?`. Bounded:
-// what finds the queue full is dropped and counted. The destructor writes what waits, for at most 2 s, and gives the
-// terminal back. Thread-safe.
+// what finds the queue full is dropped, and how much is said in its place. The destructor writes what waits, for at
+// most 2 s, and gives the terminal back. Thread-safe.
 class Printer {
  public:
   struct Options {
@@ -40,7 +40,6 @@ class Printer {
 
   // Whether lines scroll above the prompt.
   bool has_screen() const { return has_screen_; }
-  std::int64_t dropped() const;
 
  private:
   struct Size {
@@ -67,8 +66,8 @@ class Printer {
   std::map<std::string, std::string> live_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, absl::Duration> live_written_ ABSL_GUARDED_BY(mutex_);
   bool live_changed_ ABSL_GUARDED_BY(mutex_) = false;
-  std::int64_t dropped_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::jthread thread_;  // Last: stops before anything it uses is destroyed.
+  std::int64_t dropped_ ABSL_GUARDED_BY(mutex_) = 0;  // Lines, since it was said last.
+  std::jthread thread_;                               // Last: stops before anything it uses is destroyed.
 };
 
 }  // namespace ev::driver

@@ -27,7 +27,7 @@ FactPump::FactPump(PumpOptions options, journal::FactLog& log, Publisher& publis
   state_->failed_complete = counter(options_.complete_topic, "failed");
   const auto depth =
       registry.AddGauge("ev_kafka_in_flight_messages", "Facts handed to Kafka and not acknowledged yet.");
-  registry.AddGauge("ev_kafka_in_flight_max_messages", "The bound of ev_kafka_in_flight_messages.")
+  registry.AddGauge("ev_kafka_in_flight_messages_bound", "The bound of ev_kafka_in_flight_messages.")
       .Set(options_.max_in_flight);
   collect_ = registry.OnCollect([state = state_, depth] {
     MutexLock lock(state->mutex);
@@ -37,6 +37,7 @@ FactPump::FactPump(PumpOptions options, journal::FactLog& log, Publisher& publis
 }
 
 FactPump::~FactPump() {
+  MutexLock lock(state_->mutex);  // Or a thread that has just looked would sleep on.
   thread_.request_stop();
   state_->wake.SignalAll();
 }
@@ -119,10 +120,11 @@ void FactPump::Run(const std::stop_token& stop) {
       if (stuck) PutBack(stored.position);
     }
     MutexLock lock(state_->mutex);
+    if (stop.stop_requested()) return;
     const absl::Duration pause = std::exchange(state_->pause, absl::ZeroDuration());
     if (stuck || pause > absl::ZeroDuration()) {
       state_->wake.WaitFor(state_->mutex, std::max(pause, options_.retry_after));
-    } else if (batch.empty() && !state_->new_facts && !stop.stop_requested()) {
+    } else if (batch.empty() && !state_->new_facts) {
       state_->wake.WaitFor(state_->mutex, kWakeLimit);
     }
     state_->new_facts = false;

@@ -66,8 +66,11 @@ class MonitorHost::Impl final : public pb::MonitorService::CallbackService {
 
   ~Impl() override {
     for (std::jthread* thread : {&ticker_, &doer_}) {
-      thread->request_stop();
-      wake_.SignalAll();
+      {
+        MutexLock lock(mutex_);  // Or a thread that has just looked would sleep on.
+        thread->request_stop();
+        wake_.SignalAll();
+      }
       thread->join();
     }
     if (link_.stream) link_.stream->Cancel();

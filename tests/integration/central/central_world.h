@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <future>
@@ -70,6 +71,7 @@ class HeldStore final : public store::Store {
   }
   // Runs before each look-up of a session. Set it before any.
   void OnFindSession(std::function<void()> hook) { on_find_session_ = std::move(hook); }
+  void LoseOutbox() { is_outbox_lost_ = true; }
   void AddGap(store::GapRecord gap) { gaps_.insert(gaps_.begin(), std::move(gap)); }
 
   std::vector<absl::Status> Commit(absl::Span<const store::ShardBatch> batches) override {
@@ -114,13 +116,17 @@ class HeldStore final : public store::Store {
   absl::Status DeleteOutbox(absl::Span<const std::int64_t> positions) override {
     return inner_.DeleteOutbox(positions);
   }
-  absl::StatusOr<std::int64_t> OutboxSize() override { return inner_.OutboxSize(); }
+  absl::StatusOr<std::int64_t> OutboxSize() override {
+    if (is_outbox_lost_) return absl::UnavailableError("the outbox cannot be read");
+    return inner_.OutboxSize();
+  }
   absl::Status DeleteRequestsBefore(absl::Time time) override { return inner_.DeleteRequestsBefore(time); }
   absl::Status CheckIntegrity() override { return inner_.CheckIntegrity(); }
 
  private:
   store::Store& inner_;
   std::function<void()> on_find_session_;
+  std::atomic<bool> is_outbox_lost_ = false;
   Mutex mutex_;
   CondVar changed_;
   bool held_ ABSL_GUARDED_BY(mutex_) = false;

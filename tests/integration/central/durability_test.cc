@@ -2,7 +2,12 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+
+#include "absl/strings/match.h"
+#include "log/log.h"
 #include "tests/integration/central/central_world.h"
+#include "tests/support/temp_dir.h"
 
 namespace ev::central {
 namespace {
@@ -132,6 +137,35 @@ TEST_F(DurabilityTest, WhoWaitsWhenCentralStopsIsToldToAskAgain) {
   const auto answer = asked.get();
   EXPECT_THAT(answer, Fails(absl::StatusCode::kUnavailable, "STOPPING"));
   EXPECT_TRUE(DetailOf(answer.status()).retry_after.has_value());
+}
+
+TEST_F(DurabilityTest, WhatIsNotCommittedBeforeTheEndIsSaid) {
+  const TempDir folder;
+  EV_ASSERT_OK(log::RedirectToFile(folder.File("log")));
+  CentralWorld world;
+  world.store().Hold();
+  auto created = std::async(std::launch::async, [&] { return world.Create("cp_001"); });
+  ASSERT_TRUE(world.store().WaitForCommit());
+  auto stopped = std::async(std::launch::async, [&] { world.host().Stop(absl::Milliseconds(1)); });
+  EXPECT_TRUE(Eventually(kPatience, [] {
+    const std::vector<std::string> lines = log::LastLines(200);
+    return std::any_of(lines.begin(), lines.end(), [](const std::string& line) {
+      return absl::StrContains(line, "not everything was committed before the end");
+    });
+  }));
+  log::RedirectToStderr();
+  world.store().Release();
+  stopped.get();
+  created.wait();
+}
+
+TEST_F(DurabilityTest, AnOutboxThatCannotBeReadIsCounted) {
+  CentralWorld world;
+  EXPECT_THAT(world.Metrics(), ::testing::HasSubstr("\nev_outbox_read_failures_total 0\n"));
+  world.store().LoseOutbox();
+  world.Restart();
+  // By the look at the start, and by this one.
+  EXPECT_THAT(world.Metrics(), ::testing::HasSubstr("\nev_outbox_read_failures_total 2\n"));
 }
 
 }  // namespace
