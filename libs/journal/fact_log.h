@@ -44,6 +44,10 @@ struct LogContents {
   std::optional<OpenSession> open;
 };
 
+// The charges that Central has not booked: their finals, and of one whose final is not kept its start, with the energy
+// that was said last. A start alone that still waits is of a charge whose final is booked.
+std::vector<Fact> UnbookedCharges(const LogContents& contents);
+
 // A fact and where it stands: positions grow in the order of writing.
 struct StoredFact {
   std::int64_t position = 0;

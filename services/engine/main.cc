@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
@@ -33,6 +34,25 @@ int Failed(const absl::Status& status) {
 void Print(absl::string_view text) {
   std::printf("%.*s\n", static_cast<int>(text.size()), text.data());
   std::fflush(stdout);
+}
+
+// The log ends with the process, so what Central has not booked may end with it too: the exit code says so. `drained`
+// tells whether Kafka at least has it.
+int SayWhatIsUnbooked(ev::journal::FactLog& log, const absl::Status& drained) {
+  const auto contents = log.Load();
+  if (!contents.ok()) {
+    ev::log::Error("the fact log cannot be read", {{"error", contents.status()}});
+    return 1;
+  }
+  const std::vector<ev::Fact> unbooked = ev::journal::UnbookedCharges(*contents);
+  for (const ev::Fact& fact : unbooked) {
+    ev::log::Error("a session ends with this process and Central has not booked it",
+                   {{"session_id", fact.session},
+                    {"driver_id", fact.grant.driver},
+                    {"energy_mwh", fact.energy_mwh},
+                    {"kafka", drained.ok() ? "has its facts" : drained.message()}});
+  }
+  return unbooked.empty() ? 0 : 1;
 }
 
 int Run(const ev::engine::Options& options, ev::process::StopSignal& stop) {
@@ -104,13 +124,20 @@ int Run(const ev::engine::Options& options, ev::process::StopSignal& stop) {
   log::Info("stopping", {{"why", stop.Wait()}});
   readiness.Stop();
   prompt.reset();
+  const absl::Duration leave_at = clock.Now().monotonic + service.shutdown_timeout * 3 / 4;
   if (const absl::Status ended = (*host)->EndCharge(service.shutdown_timeout / 4); !ended.ok()) {
     log::Error("the charge's final was not kept", {{"error", ended}});
   }
-  if (backbone) backbone->Drain(service.shutdown_timeout / 4);
-  (*server)->Drain(service.shutdown_timeout / 2);
+  absl::Status drained = absl::UnavailableError("Kafka is switched off");
+  if (backbone) {
+    drained = backbone->Drain(leave_at - clock.Now().monotonic);
+    // The Monitor brings Central's word: the server still serves it.
+    (*host)->AwaitSettled(leave_at - clock.Now().monotonic);
+  }
+  const int exit_code = SayWhatIsUnbooked(fact_log, drained);
+  (*server)->Drain(service.shutdown_timeout / 4);
   log::Info("stopped");
-  return 0;
+  return exit_code;
 }
 
 }  // namespace

@@ -106,6 +106,33 @@ class Programs(unittest.TestCase):
                 self.assertIn(f"{ticket['energy_mwh']} mWh, {ticket['amount_micros']} micros", ended)
 
     # B133
+    # B180
+    def test_an_engine_that_ends_with_what_central_has_not_booked_names_it_and_exits_with_1(self):
+        def assert_named(net, kafka):
+            begin = time.monotonic()
+            engine = net.engines["cp_001"]
+            self.assertEqual(engine.terminate(), 1)
+            self.assertLess(time.monotonic() - begin, 10)
+            unbooked = engine.said("^a session ends with this process and Central has not booked it$", level="error",
+                                   driver_id="ann")
+            (energy_mwh, _, _), = net.ended_at_point("cp_001")
+            self.assertEqual((unbooked["session_id"], unbooked["energy_mwh"]), (session_id, energy_mwh))
+            self.assertGreater(energy_mwh, 0)
+            self.assertRegex(unbooked["kafka"], kafka)
+
+        with self.subTest("Kafka has just gone"):
+            broker = self.broker()
+            with Network(broker, points=1, engine=["--sim-full-after", "10m"]) as net:
+                session_id = net.charge("ann", "cp_001")
+                net.wait_session(session_id, "CHARGING")
+                self.started[-1].kill()
+                net.engines["cp_001"].wait_said("^Kafka producer cannot reach")
+                assert_named(net, "facts are not acknowledged")
+        with self.subTest("Kafka is off"), Network(points=1, engine=["--sim-full-after", "10m"]) as net:
+            session_id = net.charge("ann", "cp_001")
+            eventually("energy flows", lambda: net.engine_call("cp_001", "GetStatus")["power_w"] > 0)
+            assert_named(net, "switched off")
+
     def test_a_driver_dials_the_central_that_it_is_told_of_or_localhost_50051(self):
         for arguments, env, central in (((), {}, ('"localhost:50051"', "default")),
                                         ((), {"EV_CENTRAL": "c:1"}, ('"c:1"', "EV_CENTRAL")),

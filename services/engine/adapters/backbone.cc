@@ -47,9 +47,4 @@ std::string Backbone::Fault() const {
   return health.connected ? "" : health.degraded_reason;
 }
 
-void Backbone::Drain(absl::Duration limit) {
-  if (!producer_->Health().connected) limit = absl::ZeroDuration();
-  if (auto status = pump_->Drain(limit); !status.ok()) log::Warn("not everything reached Kafka", {{"reason", status}});
-}
-
 }  // namespace ev::engine

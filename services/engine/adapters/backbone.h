@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "events/topics.h"
@@ -35,8 +36,9 @@ class Backbone {
   // Why the brokers are not reached; empty when they are.
   std::string Fault() const;
 
-  // Waits until the broker has everything that the log holds; does not wait for a broker that is not there.
-  void Drain(absl::Duration limit);
+  // Waits until the broker has everything that the log holds, also for a broker that is away; DeadlineExceeded says how
+  // many facts it does not have.
+  absl::Status Drain(absl::Duration limit) { return pump_->Drain(limit); }
 
  private:
   Backbone() = default;

@@ -121,6 +121,17 @@ absl::Status EngineHost::EndCharge(absl::Duration limit) {
   return *ended_;
 }
 
+void EngineHost::AwaitSettled(absl::Duration limit) {
+  MutexLock lock(mutex_);
+  const absl::Duration until = clock_.Now().monotonic + limit;
+  // Asks the log, not the core: what is settled is out of it a moment later. Each tick wakes us.
+  while (log_.Stats().starts_and_finals > 0) {
+    const absl::Duration left = until - clock_.Now().monotonic;
+    if (left <= absl::ZeroDuration()) return;
+    wake_.WaitFor(mutex_, left);
+  }
+}
+
 void EngineHost::Tick() {
   MutexLock lock(mutex_);
   const Moment now = clock_.Now();

@@ -68,6 +68,8 @@ class EngineHost {
   // The process is about to end: a running charge ends now, with its final, and none starts any more. Waits until the
   // final is in the log; the log's error, or DeadlineExceeded when that took longer than `limit`.
   absl::Status EndCharge(absl::Duration limit);
+  // Waits until Central has settled every start and final in the log, at most `limit`.
+  void AwaitSettled(absl::Duration limit);
 
  private:
   struct Item {

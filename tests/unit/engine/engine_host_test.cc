@@ -201,6 +201,22 @@ TEST_F(EngineHostTest, EndChargeKeepsTheFinalAndStartsNothingMore) {
   EXPECT_EQ(log.ReadUnsettled()[1].fact.end_reason, EndReason::kEngineRestarted);
 }
 
+TEST_F(EngineHostTest, AtTheEndItWaitsUntilCentralHasSettledWhatIsKept) {
+  (void)Do([order = Order()](Engine& core, Moment now) { return core.Prepare(order, now); });
+  EV_EXPECT_OK(host->Apply([](Engine& core, Moment now) { core.PlugIn(now); }));
+  ASSERT_TRUE(Eventually(kLimit, [&] { return meter.closings == 1; }));
+  EV_EXPECT_OK(host->EndCharge(kLimit));
+  host->AwaitSettled(absl::ZeroDuration());
+  EXPECT_EQ(log.Stats().starts_and_finals, 2);
+  std::jthread waits([this] {
+    host->AwaitSettled(kLimit);
+    EXPECT_EQ(log.Stats().starts_and_finals, 0);
+  });
+  EV_EXPECT_OK(host->Apply([](Engine& core, Moment now) {
+    core.Settle({{.session = SessionId("0123456789abcdef0123456789abcdef"), .start = true, .final = true}}, now);
+  }));
+}
+
 TEST_F(EngineHostTest, ARequestIsAnsweredOnceByWhatComesDown) {
   Notification answered;
   host->RequestSession({.request_id = "r", .driver = DriverId("d"), .target = {}, .waited = {}},

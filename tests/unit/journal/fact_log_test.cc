@@ -51,6 +51,21 @@ TEST_F(FactLogTest, AnAcknowledgementTrimsASampleButNeverAStartOrAFinal) {
   EXPECT_THAT(log.ReadUnsettled(), SizeIs(2));
 }
 
+TEST_F(FactLogTest, UnbookedAreTheChargesWhoseFinalWaitsOrIsMissingWithWhatWasSaidLast) {
+  ASSERT_TRUE(
+      Write({Make(FactKind::kStart, "a", 0), Make(FactKind::kFinal, "a", 1, 500), Make(FactKind::kStart, "b", 0),
+             Make(FactKind::kFinal, "b", 1, 700), Make(FactKind::kStart, "c", 0), Make(FactKind::kSample, "c", 1, 40)})
+          .ok());
+  ASSERT_TRUE(
+      log.Write({.cp = {}, .mark = {}, .facts = {}, .settled = {{.session = SessionId("b"), .final = true}}}).ok());
+  const auto unbooked = UnbookedCharges(*log.Load());
+  ASSERT_THAT(unbooked, SizeIs(2));
+  EXPECT_EQ(unbooked[0].session, SessionId("a"));
+  EXPECT_EQ(unbooked[0].energy_mwh, 500);
+  EXPECT_EQ(unbooked[1].session, SessionId("c"));
+  EXPECT_EQ(unbooked[1].energy_mwh, 40);
+}
+
 TEST_F(FactLogTest, ASettlementFreesExactlyWhatItNames) {
   ASSERT_TRUE(
       Write({Make(FactKind::kStart, "a", 0), Make(FactKind::kFinal, "a", 1), Make(FactKind::kStart, "b", 0)}).ok());
