@@ -46,7 +46,8 @@ int Run(const ev::driver::Options& options, ev::process::StopSignal& stop) {
   if (!data.ok()) return Failed(data.status());
 
   driver::CentralClient central(options.central);
-  driver::Agent agent({.asks = options.backbone.has_value()}, central, clock, ids, registry, readiness);
+  driver::Agent agent({.core = {.stuck = options.stuck_timeout}, .asks = options.backbone.has_value()}, central, clock,
+                      ids, registry, readiness);
   std::unique_ptr<driver::Backbone> backbone;
   if (options.backbone) {
     auto made = driver::Backbone::Create(

@@ -34,6 +34,10 @@ std::optional<int> ParseOptions(int argc, const char* const* argv, Options& opti
   options.charge_timeout = absl::ZeroDuration();
   parser.Add("charge-timeout", &options.charge_timeout, "After it a list goes on without a conclusion; 0: never")
       .Range(absl::ZeroDuration(), absl::Hours(24 * 7));
+  parser
+      .Add("stuck-timeout", &options.stuck_timeout,
+           "A charge that stands still for so long, its point away or its final missing, counts as failed; 0: never")
+      .Range(absl::ZeroDuration(), absl::Hours(24 * 7));
   parser.Add("live-interval", &options.live_interval, "Between lines of live figures; 0: none")
       .Range(absl::ZeroDuration(), absl::Hours(1));
 
@@ -69,6 +73,7 @@ std::optional<int> ParseOptions(int argc, const char* const* argv, Options& opti
   });
   if (auto exit_code = parser.Run(argc, argv)) return exit_code;
   if (options.charge_timeout == absl::ZeroDuration()) options.charge_timeout = absl::InfiniteDuration();
+  if (options.stuck_timeout == absl::ZeroDuration()) options.stuck_timeout = absl::InfiniteDuration();
   config::StartLog(parser, options.service);
   return std::nullopt;
 }

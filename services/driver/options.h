@@ -10,6 +10,7 @@
 #include "domain/ids.h"
 #include "services/driver/adapters/backbone.h"
 #include "services/driver/adapters/central_client.h"
+#include "services/driver/core/drivers.h"
 
 namespace ev::driver {
 
@@ -22,6 +23,7 @@ struct Options {
   std::optional<std::vector<CpId>> requests;  // From a file, instead of commands.
   absl::Duration pause = absl::Seconds(4);
   absl::Duration charge_timeout = absl::InfiniteDuration();
+  absl::Duration stuck_timeout = DriversConfig().stuck;
   absl::Duration live_interval = absl::Seconds(1);
 };
 

@@ -98,7 +98,8 @@ class Programs(unittest.TestCase):
         # The Engine first: what it has metered so far must reach the ledger before it ends.
         for process in (engine, driver, monitor, central):
             begin = time.monotonic()
-            self.assertEqual(process.terminate(), 0, process.name)
+            # The Engine's end has cut the driver's charge short.
+            self.assertEqual(process.terminate(), 1 if process is driver else 0, process.name)
             self.assertLess(time.monotonic() - begin, 10, process.name)
             if process is engine:
                 ticket = central.wait_said("^ticket issued$", driver_id="driver_001", end_reason="ENGINE_RESTARTED")
@@ -132,6 +133,19 @@ class Programs(unittest.TestCase):
             session_id = net.charge("ann", "cp_001")
             eventually("energy flows", lambda: net.engine_call("cp_001", "GetStatus")["power_w"] > 0)
             assert_named(net, "switched off")
+    # B17 B52
+    def test_a_list_goes_on_when_the_engine_of_its_charge_was_killed(self):
+        requests = self.folder / "requests"
+        requests.write_text("cp_001\ncp_404\n")
+        with Network(points=1, engine=["--sim-full-after", "10m"]) as net:
+            driver = net.driver("ann", "--requests", str(requests), "--pause", "100ms", "--stuck-timeout", "2s")
+            eventually("energy flows", lambda: net.engine_call("cp_001", "GetStatus")["power_w"] > 0)
+            net.engines["cp_001"].kill()
+            self.assertEqual(driver.process.wait(timeout=30), 1)
+            self.assertRegex(driver.output(), r"cp_001: the charging point is faulted\n(.*\n)*cp_001: failed  .*\n"
+                                              r"2 of 2: cp_404\n(.*\n)*0 completed, 1 denied, 1 failed\n")
+
+    # B133
 
     def test_a_driver_dials_the_central_that_it_is_told_of_or_localhost_50051(self):
         for arguments, env, central in (((), {}, ('"localhost:50051"', "default")),
@@ -211,7 +225,8 @@ class Programs(unittest.TestCase):
                           "plug.in": '"auto"', "grpc.port": "50052", "http.port": "9465", "listen": '"127.0.0.1"'},
             "ev-monitor": {"silence.limit": '"3s"', "grpc.port": "50053", "http.port": "9466",
                            "listen": '"127.0.0.1"'},
-            "ev-driver": {"pause": '"4s"', "grpc.port": "50054", "http.port": "9467", "listen": '"127.0.0.1"'},
+            "ev-driver": {"pause": '"4s"', "stuck.timeout": '"30s"', "grpc.port": "50054", "http.port": "9467",
+                          "listen": '"127.0.0.1"'},
         }
         for program, defaults in expected.items():
             options = shown_config(program, *MORE.get(program, ()))

@@ -166,7 +166,7 @@ void Console::StartCharge(absl::string_view arguments) {
   const CentralView central = agent_.central();
   const bool is_away = central.is_known && !central.is_reachable;
   printer_.Line(absl::StrCat(cp->value(), ": asked", is_away ? "  " : "", is_away ? central.error : ""));
-  Begun();
+  Begun({*cp});
   const auto is_answered = std::make_shared<bool>(false);
   agent_.Start(
       std::move(call),
@@ -234,7 +234,7 @@ void Console::RunFile(const std::string& path) {
 absl::Status Console::RunList(std::vector<CpId> requests, const std::shared_ptr<bool>& finished) {
   const ListCall call{.driver = options_.driver,
                       .plan = {.cps = std::move(requests), .pause = options_.pause, .limit = options_.charge_limit}};
-  Begun();
+  Begun(call.plan.cps);
   const auto reader = agent_.RunList(call, [this, finished](const ListStep& step) {
     OnStep(step);
     if (!std::holds_alternative<ListFinished>(step.step)) return;
@@ -242,7 +242,10 @@ absl::Status Console::RunList(std::vector<CpId> requests, const std::shared_ptr<
     *finished = true;
     changed_.SignalAll();
   });
-  if (!reader.ok()) Ended({});
+  if (!reader.ok()) {
+    for (const CpId& cp : call.plan.cps) Done(cp);
+    Ended({});
+  }
   return reader.status();
 }
 
@@ -275,6 +278,7 @@ void Console::OnConclusion(const CpId& cp, const Conclusion& conclusion) {
   if (const auto* failure = std::get_if<std::string>(&conclusion)) {
     printer_.Line(absl::StrCat(cp.value(), ": failed  ", *failure));
   }
+  Done(cp);
   ListProgress counts;
   if (std::holds_alternative<Denial>(conclusion)) {
     counts.denied = 1;
@@ -290,6 +294,7 @@ void Console::OnStep(const ListStep& step) {
   if (std::holds_alternative<ListBegun>(step.step)) {
     printer_.Line(ProgressText(step.progress));
   } else if (const auto* conclusion = std::get_if<Conclusion>(&step.step)) {
+    Done(step.progress.cp);
     if (const auto* failure = std::get_if<std::string>(conclusion)) {
       printer_.Line(absl::StrCat(step.progress.cp.value(), ": failed  ", *failure));
     }
@@ -301,9 +306,17 @@ void Console::OnStep(const ListStep& step) {
 
 // --- the end ---
 
-void Console::Begun() {
+void Console::Begun(const std::vector<CpId>& requests) {
   MutexLock lock(mutex_);
   ++open_;
+  for (const CpId& cp : requests) undone_.push_back(cp.value());
+}
+
+void Console::Done(const CpId& request) {
+  MutexLock lock(mutex_);
+  if (const auto it = std::find(undone_.begin(), undone_.end(), request.value()); it != undone_.end()) {
+    undone_.erase(it);
+  }
 }
 
 void Console::Ended(const ListProgress& counts) {
@@ -335,6 +348,7 @@ void Console::Stop() {
   MutexLock lock(mutex_);
   stopped_ = true;
   changed_.SignalAll();
+  if (!undone_.empty()) printer_.Line(absl::StrCat("not done: ", absl::StrJoin(undone_, ", ")));
 }
 
 void Console::WaitFor(const bool& settled) {
@@ -343,7 +357,8 @@ void Console::WaitFor(const bool& settled) {
 
 int Console::exit_code() const {
   MutexLock lock(mutex_);
-  return counts_.denied > 0 || counts_.failed > 0 || (has_bad_command_ && !options_.is_interactive) ? 1 : 0;
+  const bool is_cut = !undone_.empty() || has_bad_command_;
+  return counts_.denied > 0 || counts_.failed > 0 || (is_cut && !options_.is_interactive) ? 1 : 0;
 }
 
 std::vector<std::string> Console::Complete(absl::string_view line, absl::string_view word) const {

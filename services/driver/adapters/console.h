@@ -47,13 +47,13 @@ class Console {
   void OnLine(const std::string& line);
   // No more commands.
   void OnEnd();
-  // What waits in OnLine() returns.
+  // What waits in OnLine() returns. Says which requests have not come to their end.
   void Stop();
 
   // As if `auto` with these were the only command, without waiting.
   void RunRequests(std::vector<CpId> requests);
 
-  // 1 when a charge was denied or failed, or a command was none; else 0.
+  // 1 when a charge was denied or failed, or a command was none, or Stop() left requests undone; else 0.
   int exit_code() const;
 
   std::vector<std::string> Complete(absl::string_view line, absl::string_view word) const;
@@ -74,7 +74,8 @@ class Console {
   void OnStep(const ListStep& step);
   void OnConclusion(const CpId& cp, const Conclusion& conclusion);
   // Counts one thing that the end waits for, and its end.
-  void Begun();
+  void Begun(const std::vector<CpId>& requests);
+  void Done(const CpId& request);
   void Ended(const ListProgress& counts);
   void EndIfDone() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // In a pipe: until `settled` is true.
@@ -88,7 +89,8 @@ class Console {
 
   mutable Mutex mutex_;
   CondVar changed_;
-  int open_ ABSL_GUARDED_BY(mutex_) = 0;  // Charges and lists that are not at their end.
+  int open_ ABSL_GUARDED_BY(mutex_) = 0;                     // Charges and lists that are not at their end.
+  std::vector<std::string> undone_ ABSL_GUARDED_BY(mutex_);  // Requests without a conclusion, oldest first.
   int commands_ ABSL_GUARDED_BY(mutex_) = 0;
   ListProgress counts_ ABSL_GUARDED_BY(mutex_);
   bool has_bad_command_ ABSL_GUARDED_BY(mutex_) = false;

@@ -30,6 +30,9 @@ struct DriversConfig {
   absl::Duration watch_opening = absl::Seconds(5);
   // An open session of which nothing was heard for so long is asked for.
   absl::Duration charge_silence = absl::Seconds(30);
+  // A charge that stands still for so long (its point is faulted or disconnected, or it awaits its final, and no more
+  // energy is told) is not waited for any longer; its ticket may come later.
+  absl::Duration stuck = absl::Seconds(30);
   // A driver without charge, list, call and watcher is forgotten after it.
   absl::Duration idle = absl::Minutes(1);
   std::size_t max_drivers = 10'000;
@@ -176,6 +179,7 @@ class Drivers {
   void Take(const Moment& now, State& state, Charge charge, Effects& out);
   void TellChange(const Moment& now, State& state, Charge charge, std::optional<Charge> before, Effects& out);
   void WaitForEnd(const Moment& now, State& state, CallId call, const Charge& answer, Effects& out);
+  void GiveUp(const Moment& now, State& state, Followed& followed, Effects& out);
   void Lose(const Moment& now, State& state, const SessionId& session, Effects& out);
   void Conclude(const Moment& now, State& state, CallId call, const Conclusion& conclusion, Effects& out);
 

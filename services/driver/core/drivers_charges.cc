@@ -8,6 +8,14 @@
 // Sessions: the newest that is known of each, and who waits for their end.
 
 namespace ev::driver {
+namespace {
+
+// Nothing happens at the charging point that anybody could hear of.
+bool StandsStill(const Charge& charge) {
+  return charge.state == SessionState::kAwaitingFinal || !charge.notice.empty();
+}
+
+}  // namespace
 
 // Of the versions that answers, streams and the event log bring in any order, only one that is newer than the last
 // counts. The end of a session is kept for a while, so that a late sample cannot open it again.
@@ -19,6 +27,9 @@ void Drivers::Take(const Moment& now, State& state, Charge charge, Effects& out)
     followed.fetch_at = now.monotonic + config_.charge_silence;
     if (charge.revision <= followed.charge.revision) return;
     Charge before = std::exchange(followed.charge, charge);
+    if (!StandsStill(before) || charge.state != before.state || charge.energy_mwh > before.energy_mwh) {
+      followed.moved_at = now.monotonic;
+    }
     return TellChange(now, state, std::move(charge), std::move(before), out);
   }
   const auto recent = std::find_if(state.recent.begin(), state.recent.end(),
@@ -28,8 +39,10 @@ void Drivers::Take(const Moment& now, State& state, Charge charge, Effects& out)
     Charge before = std::exchange(*recent, charge);
     return TellChange(now, state, std::move(charge), std::move(before), out);
   }
-  state.open.emplace(charge.id,
-                     Followed{.charge = charge, .fetch_at = now.monotonic + config_.charge_silence, .waiting = {}});
+  state.open.emplace(charge.id, Followed{.charge = charge,
+                                         .fetch_at = now.monotonic + config_.charge_silence,
+                                         .moved_at = now.monotonic,
+                                         .waiting = {}});
   TellChange(now, state, std::move(charge), std::nullopt, out);
 }
 
@@ -105,6 +118,15 @@ void Drivers::OnFetched(const Moment& now, const DriverId& driver, const Session
   open->second.fetch_at = now.monotonic + config_.backoff.max * (1 - config_.backoff.jitter * Chance());
 }
 
+// The charge is followed on; only nobody waits for it.
+void Drivers::GiveUp(const Moment& now, State& state, Followed& followed, Effects& out) {
+  const Charge& charge = followed.charge;
+  const std::string text =
+      absl::StrCat(charge.notice.empty() ? "the final figures are missing" : charge.notice, ", nothing moved for ",
+                   absl::FormatDuration(config_.stuck), "; a ticket may come later  session ", charge.id.value());
+  for (const CallId call : std::exchange(followed.waiting, {})) Conclude(now, state, call, Conclusion(text), out);
+}
+
 // Central was restored from a backup that did not have it, or is another one.
 void Drivers::Lose(const Moment& now, State& state, const SessionId& session, Effects& out) {
   auto node = state.open.extract(state.open.find(session));
@@ -123,6 +145,9 @@ void Drivers::Conclude(const Moment& now, State& state, CallId call, const Concl
 void Drivers::TickCharges(const Moment& now, State& state, Effects& out) {
   if (!central_.is_reachable) return;
   for (auto& [id, followed] : state.open) {
+    if (StandsStill(followed.charge) && now.monotonic - followed.moved_at >= config_.stuck) {
+      GiveUp(now, state, followed, out);
+    }
     if (followed.is_fetching || now.monotonic < followed.fetch_at) continue;
     followed.is_fetching = true;
     out.push_back(SendGet{.driver = state.id, .session = id});

@@ -39,6 +39,7 @@ struct Drivers::Followed {
   bool in_snapshot = false;  // Seen in the present one.
   bool is_fetching = false;
   absl::Duration fetch_at;      // Without news until then it is asked for.
+  absl::Duration moved_at;      // When it last was known to get on.
   std::vector<CallId> waiting;  // Calls that want its conclusion.
 };
 

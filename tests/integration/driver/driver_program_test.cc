@@ -152,6 +152,38 @@ TEST_F(DriverProgramTest, AnAutoCommandDoesTheSame) {
   EXPECT_THAT(central_.starts(), SizeIs(2));
 }
 
+// B180
+TEST_F(DriverProgramTest, AListThatASignalCutsNamesWhatIsNotDoneAndExitsWithOne) {
+  central_.Deny("cp_001", "POINT_BUSY");
+  WriteFile(dir_.File("requests"), "cp_001\ncp_002\ncp_003\n");
+  Start({"--requests", dir_.File("requests"), "--pause", "10ms"});
+  ASSERT_TRUE(Eventually(absl::Seconds(20), [&] { return Out().find("cp_002: granted") != std::string::npos; }));
+  ::kill(pid_, SIGTERM);
+  EXPECT_EQ(ExitCode(), 1);
+  EXPECT_THAT(Out(), HasSubstr("not done: cp_002, cp_003\n"));
+}
+
+// B180
+TEST_F(DriverProgramTest, AChargeThatASignalLeavesOpenMakesTheExitCodeOne) {
+  Start({});
+  Type("charge cp_001\n");
+  ASSERT_TRUE(Eventually(absl::Seconds(20), [&] { return Out().find("cp_001: granted") != std::string::npos; }));
+  ::kill(pid_, SIGTERM);
+  EXPECT_EQ(ExitCode(), 1);
+  EXPECT_THAT(Out(), HasSubstr("not done: cp_001\n"));
+}
+
+// B17
+TEST_F(DriverProgramTest, AChargeWhoseFinalDoesNotComeEndsThePipeAsAFailure) {
+  central_.BeginIn(common_pb::SESSION_STATE_AWAITING_FINAL);
+  Start({"--stuck-timeout", "100ms"});
+  Type("charge cp_001\n");
+  EndInput();
+  EXPECT_EQ(ExitCode(), 1);
+  EXPECT_THAT(Out(), HasSubstr("cp_001: failed  the final figures are missing"));
+  EXPECT_THAT(Out(), HasSubstr("0 completed, 0 denied, 1 failed\n"));
+}
+
 TEST_F(DriverProgramTest, ABadFileOfRequestsIsAMisconfigurationThatNamesTheLine) {
   WriteFile(dir_.File("requests"), "cp_001\ncp 002\n");
   Start({"--requests", dir_.File("requests")});

@@ -89,6 +89,41 @@ TEST_F(DriversListTest, EveryEndOfAChargeLeadsToTheNext) {
   EXPECT_EQ(Finished(), (ListProgress{.index = 4, .total = 5, .cp = CpId("e"), .denied = 1, .failed = 4}));
 }
 
+// B17 B123
+TEST_F(DriversListTest, AChargeThatStandsStillIsAFailureAfterHalfAMinuteAndItsTicketIsStillTold) {
+  Run({CpId("a"), CpId("b"), CpId("c")});
+  core_.OnAnswer(Now(), Asked().call, Session(1, SessionState::kCharging, 1), out_);
+  PassAlive(absl::Minutes(1));
+  Charge faulted = Session(1, SessionState::kCharging, 2);
+  faulted.notice = "the charging point is faulted";
+  News(faulted);
+  PassAlive(absl::Seconds(29));
+  faulted.revision.counter = 3;
+  faulted.energy_mwh = 1;  // It charges all the same.
+  News(faulted);
+  PassAlive(absl::Seconds(29));
+  faulted.revision.counter = 4;
+  News(faulted);  // Nothing new in it.
+  EXPECT_THAT(Drain<SendStart>(), IsEmpty());
+  PassAlive(absl::Seconds(6));
+  EXPECT_EQ(Asked().cp, CpId("b"));
+  EXPECT_EQ(Drain<ListStep>().back().progress.failed, 1);
+  Drain<Told>();
+  News(Session(1, SessionState::kCompleted, 5));
+  EXPECT_THAT(ToldStates(), ElementsAre(SessionState::kCompleted));
+}
+
+// B17 B123
+TEST_F(DriversListTest, AFinalThatDoesNotComeIsAFailureAfterHalfAMinute) {
+  Run({CpId("a")});
+  core_.OnAnswer(Now(), Asked().call, Session(1, SessionState::kCharging, 1), out_);
+  News(Session(1, SessionState::kAwaitingFinal, 2));
+  PassAlive(absl::Seconds(29));
+  EXPECT_EQ(Finished(), std::nullopt);
+  PassAlive(absl::Seconds(2));
+  EXPECT_EQ(Finished(), (ListProgress{.index = 0, .total = 1, .cp = CpId("a"), .failed = 1}));
+}
+
 TEST_F(DriversListTest, AnOverdueRequestWithoutAnswerIsNotSentAgain) {
   Run({CpId("a")}, absl::Seconds(30));
   const SendStart asked = Asked();
