@@ -92,6 +92,9 @@ class Admin::Impl {
     if (wanted == nullptr) return absl::InvalidArgumentError(absl::StrCat(what, ": ", reason.data()));
     rd_kafka_NewTopic_set_config(wanted.get(), "retention.ms",
                                  absl::StrCat(absl::ToInt64Milliseconds(topic.retention)).c_str());
+    if (topic.max_message_bytes > 0) {
+      rd_kafka_NewTopic_set_config(wanted.get(), "max.message.bytes", absl::StrCat(topic.max_message_bytes).c_str());
+    }
     rd_kafka_NewTopic_t* list[] = {wanted.get()};
     absl::Status status = Order(list, what, end);
     if (!status.ok() && !absl::IsAlreadyExists(status)) return status;

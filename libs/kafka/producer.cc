@@ -28,6 +28,7 @@ std::vector<Setting> SettingsOf(const ProducerConfig& config) {
       {"message.timeout.ms", "0"},  // Never expires: the owner's journal is behind it.
       {"partitioner", "murmur2_random"},
       {"compression.type", "lz4"},
+      {"message.max.bytes", absl::StrCat(config.max_message_bytes)},
       {"linger.ms", absl::StrCat(absl::ToInt64Milliseconds(config.linger))},
       {"batch.size", "1000000"},
       {"batch.num.messages", "10000"},

@@ -96,7 +96,7 @@ class Kafka:
         with tempfile.NamedTemporaryFile() as file:
             file.write(body)
             file.flush()
-            self.kcat("-P", "-t", topic, "-p", str(partition), "-k", key, file.name)
+            self.kcat("-P", "-X", "message.max.bytes=2000000", "-t", topic, "-p", str(partition), "-k", key, file.name)
 
 
 def run(program, *arguments, env=None):

@@ -2,6 +2,7 @@
 promtool, curl and a plain Python gRPC client."""
 import base64
 import datetime
+import os
 import pathlib
 import re
 import subprocess
@@ -218,6 +219,7 @@ class Charging(unittest.TestCase):
         self.net.central.wait_said("^Kafka producer initialized successfully$")
         self.assertIsNone(self.net.central.said("^Topic system_alerts created"))
         described = self.kafka.tool("topics", "--describe").stdout
+        self.assertRegex(described, r"Topic: charging_dead_letter\s.*max\.message\.bytes=67108864")
         found = {m.group(1): (int(m.group(2)), "retention.ms=604800000" in m.group(3)) for m in re.finditer(
             r"Topic: (\S+)\s.*PartitionCount: (\d+)(.*)", described) if not m.group(1).startswith("__")}
         self.assertEqual(found, {**{topic: (count, True) for topic, count in made.items()},
@@ -225,7 +227,8 @@ class Charging(unittest.TestCase):
 
     # B63
     def test_garbage_on_a_fact_topic_is_put_aside_and_the_rest_flows_on(self):
-        garbage = b"this is no fact"
+        # As large as a broker takes it: with the headers of a dead letter it is larger.
+        garbage = b"this is no fact" + os.urandom(1_048_385)
         self.kafka.produce("charging_session_data", 7, "cp_001", garbage)
         letters = eventually("the dead letter", lambda: [
             l for l in self.net.topic("charging_dead_letter") if l["headers"]["ev-reason"] == "UNDECODABLE"])

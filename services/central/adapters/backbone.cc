@@ -28,6 +28,7 @@ absl::StatusOr<std::unique_ptr<Backbone>> Backbone::Create(const Config& config,
 
   kafka::ProducerConfig producer_config;
   producer_config.kafka = config.kafka;
+  producer_config.max_message_bytes = kMaxDeadLetterBytes;  // What stood in a topic at its limit is put aside whole.
   for (const TopicConfig& topic : {config.topics.status_updates, config.topics.alerts, config.topics.dead_letter}) {
     producer_config.topics.push_back(topic.name);
   }

@@ -67,13 +67,13 @@ class CentralBackboneTest : public ::testing::Test {
     return absl::StrContains(registry_.RenderText(), absl::StrCat("\n", line, "\n"));
   }
   // Nobody can decode it.
-  void PublishSomething(int count = 1) {
+  void PublishSomething(int count = 1, const std::string& value = "\xff") {
     auto producer =
         *kafka::Producer::Create({.kafka = {.brokers = broker_->bootstrap()}, .topics = {topics_.session_data.name}});
     for (int i = 0; i < count; ++i) {
       EV_ASSERT_OK(producer->Publish({.topic = topics_.session_data.name,
                                       .key = absl::StrCat("cp_", i),
-                                      .value = "\xff",
+                                      .value = value,
                                       .headers = {},
                                       .done = nullptr}));
     }
@@ -151,6 +151,20 @@ TEST_F(CentralBackboneTest, FromTopicsMadeAnewWithOtherPartitionsNothingIsTakenU
   EXPECT_TRUE(Eventually(kLimit, [&] { return TopicsOf().health == metrics::Health::kReady; }));
   EXPECT_TRUE(Eventually(kLimit, [&] { return Reading().health == metrics::Health::kReady; }));
   EXPECT_TRUE(Eventually(kLimit, [&] { return store_.ListGaps()->size() == 1; }));
+}
+
+// B63
+TEST_F(CentralBackboneTest, ADeadLetterAsLargeAsARecordMayBeIsKeptWhole) {
+  // With its key as large as a producer's default lets it be; the headers come on top.
+  PublishSomething(/*count=*/1, std::string(999'900, '\xff'));
+  host_->Start();
+  backbone_->Start();
+  const auto admin = *kafka::Admin::Create({.brokers = broker_->bootstrap()});
+  EXPECT_TRUE(Eventually(kLimit, [&] {
+    const auto marks = admin->QueryWatermarks({.topic = topics_.dead_letter.name, .partition = 0}, kLimit);
+    return marks.ok() && marks->high == 1;
+  }));
+  EXPECT_TRUE(Eventually(kLimit, [&] { return store_.ReadOutbox(0, 1)->empty(); }));
 }
 
 // B95 B112
