@@ -16,7 +16,7 @@ void AddServiceOptions(Parser& parser, ServiceOptions& options) {
   if (!options.grpc_port_alias.empty()) grpc_port.EnvAlias(options.grpc_port_alias);
   parser.Add("http-port", &options.http_port, "port of /metrics, /livez and /readyz, 0 for any free one")
       .Range(0, 65535);
-  parser.Add("data-dir", &options.data_dir, "where data is kept").Required();
+  if (options.keeps_data) parser.Add("data-dir", &options.data_dir, "where data is kept").Required();
   parser.Add("shutdown-timeout", &options.shutdown_timeout, "how long calls under way may take at the end")
       .Range(absl::ZeroDuration(), absl::Minutes(5));
   parser.Add("log-level", &options.log_level, "least level of log records").OneOf({"debug", "info", "warn", "error"});

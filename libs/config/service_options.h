@@ -15,6 +15,7 @@ struct ServiceOptions {
   int grpc_port = 0;
   int http_port = 0;
   std::string grpc_port_alias;  // A second variable for the gRPC port (ENGINE_LISTEN_PORT); empty: none.
+  bool keeps_data = true;       // False: there is no --data-dir.
   std::string data_dir;         // Default: process::DefaultDataRoot().
   absl::Duration shutdown_timeout = absl::Seconds(8);
   std::string log_level = "info";

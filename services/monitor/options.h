@@ -10,7 +10,7 @@ namespace ev::monitor {
 
 // Everything that ev-monitor can be told.
 struct Options {
-  config::ServiceOptions service{.grpc_port = 50053, .http_port = 9466};
+  config::ServiceOptions service{.grpc_port = 50053, .http_port = 9466, .keeps_data = false};
   HostOptions host{.core = {}, .engine_address = "localhost:50052", .central_address = "localhost:50051"};
 };
 

@@ -238,7 +238,9 @@ class Network:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def start(self, name, *arguments, stdin=subprocess.PIPE):
-        arguments = [*arguments, "--data-dir", str(self.folder), "--log-format", "json"]
+        if arguments[0] != "ev-monitor":  # It keeps nothing.
+            arguments = [*arguments, "--data-dir", str(self.folder)]
+        arguments = [*arguments, "--log-format", "json"]
         process = Process(name, arguments, self.folder, stdin)
         self.processes.append(process)
         return process

@@ -56,8 +56,8 @@ class Programs(unittest.TestCase):
                 process.process.stdin.close()
 
     def start(self, name, *arguments, env=None):
-        """In the data folder of this test, unless `env` says where data is kept."""
-        folder = [] if env else ["--data-dir", str(self.folder)]
+        """In the data folder of this test, unless `env` says where data is kept; a Monitor keeps none."""
+        folder = [] if env or "ev-monitor" in arguments else ["--data-dir", str(self.folder)]
         process = Process(name, [*arguments, *folder, "--log-format", "json"], self.folder, env=env)
         self.started.append(process)
         return process
@@ -178,7 +178,8 @@ class Programs(unittest.TestCase):
                 ("ev-monitor", chosen, ("--grpc-port", str(chosen), *quiet, *MORE["ev-monitor"])),
                 ("ev-driver", chosen, (*other_grpc, "--http-port", str(chosen)))):
             with self.subTest(program, port=port), taken(port):
-                done = run(program, "--data-dir", str(self.folder / "second"), *more)
+                folder = [] if program == "ev-monitor" else ["--data-dir", str(self.folder / "second")]
+                done = run(program, *folder, *more)
                 self.assertEqual(done.returncode, 1, done.stderr)
                 self.assertIn(str(port), done.stderr)
 
