@@ -144,6 +144,12 @@ absl::string_view Name(DenialReason reason) {
       return "WRONG_POINT";
     case DenialReason::kOverloaded:
       return "OVERLOADED";
+    case DenialReason::kDriverRefused:
+      return "DRIVER_REFUSED";
+    case DenialReason::kRequestIdReused:
+      return "REQUEST_ID_REUSED";
+    case DenialReason::kInvalidField:
+      return "INVALID_FIELD";
   }
   return "UNKNOWN";
 }
@@ -157,6 +163,9 @@ absl::StatusCode CodeOf(DenialReason reason) {
       return absl::StatusCode::kResourceExhausted;
     case DenialReason::kCentralUnreachable:
       return absl::StatusCode::kUnavailable;
+    case DenialReason::kRequestIdReused:
+    case DenialReason::kInvalidField:
+      return absl::StatusCode::kInvalidArgument;
     default:
       return absl::StatusCode::kFailedPrecondition;
   }

@@ -61,6 +61,9 @@ enum class DenialReason {
   kNotDelivered = 14,
   kWrongPoint = 15,
   kOverloaded = 16,
+  kDriverRefused = 17,
+  kRequestIdReused = 18,
+  kInvalidField = 19,
 };
 
 // Upper-case names as users see them: "CHARGING", "UNPLUGGED", "POINT_BUSY".

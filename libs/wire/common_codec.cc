@@ -204,7 +204,10 @@ pb::Denial ToDenial(DenialReason reason, const std::string& text) {
 }
 
 DenialReason FromProto(pb::DenialReason reason) {
-  return static_cast<DenialReason>(reason);  // The domain's numbers are the wire's.
+  // The domain's numbers are the wire's. A newer program's reason that this one has no word for: its text says the
+  // rest.
+  constexpr int kLast = static_cast<int>(DenialReason::kInvalidField);
+  return reason >= 0 && reason <= kLast ? static_cast<DenialReason>(reason) : DenialReason::kPointNotReady;
 }
 
 pb::Configuration ToProto(const Configuration& configuration) {

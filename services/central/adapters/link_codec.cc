@@ -144,10 +144,8 @@ absl::StatusOr<EngineReport> ReadReport(const common::EngineReport& from) {
 }
 
 DenialReason ReadDenial(common::DenialReason reason) {
-  const int value = reason;
-  if (value >= 1 && value <= static_cast<int>(DenialReason::kOverloaded)) return static_cast<DenialReason>(value);
-  // A newer charging point's reason that this Central has no word for; its text says the rest.
-  return DenialReason::kPointNotReady;
+  const DenialReason read = wire::FromProto(reason);
+  return read == DenialReason::kNone ? DenialReason::kPointNotReady : read;
 }
 
 Verdict ReadFate(common::GrantFate fate) {

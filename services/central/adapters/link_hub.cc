@@ -29,11 +29,14 @@ absl::Status Refusal(absl::Status status, absl::string_view reason) {
   return WithReason(std::move(status), reason);
 }
 
-// Nothing that is said to a charging point is a denial unless Central means it.
-common::Denial DenialOf(const Failure& failure) {
-  common::Denial denial = wire::ToDenial(failure.denial, std::string(failure.status.message()));
-  if (failure.denial == DenialReason::kNone) denial.set_reason(common::DENIAL_REASON_DRIVER_REFUSED);
-  return denial;
+// What is no denial is a request that must be mended before it can be asked again.
+DenialReason ReasonOf(const Failure& failure) {
+  if (failure.denial != DenialReason::kNone) return failure.denial;
+  const std::string reason = failure.reason.empty() ? DetailOf(failure.status).reason : failure.reason;
+  for (const DenialReason known : {DenialReason::kRequestIdReused, DenialReason::kInvalidField}) {
+    if (reason == Name(known)) return known;
+  }
+  return DenialReason::kDriverRefused;
 }
 
 }  // namespace
@@ -308,7 +311,7 @@ class LinkHub::Impl final : public pb::LinkService::CallbackService {
       answer->set_session_id(session->id.value());
     } else if (const auto* failure = std::get_if<Failure>(&result)) {
       if (absl::IsUnavailable(failure->status)) return;  // Central is going: its successor will be asked.
-      *answer->mutable_denial() = DenialOf(*failure);
+      *answer->mutable_denial() = wire::ToDenial(ReasonOf(*failure), std::string(failure->status.message()));
     }
     stream.Write(std::move(down));
   }

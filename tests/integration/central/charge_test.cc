@@ -166,6 +166,23 @@ TEST_F(ChargeTest, APersonAtTheChargingPointIsAnsweredDownTheLink) {
             common::DENIAL_REASON_POINT_BUSY);
 }
 
+// B152
+TEST_F(ChargeTest, ARequestMadeAtThePointUnderAnIdThatWasUsedForAnotherIsToldSo) {
+  CentralWorld world;
+  const auto monitor = Connected(world);
+  pb::LinkUp up;
+  up.mutable_session_request()->set_request_id("button-1");
+  up.mutable_session_request()->set_driver_id("driver_007");
+  monitor->Say(up);
+  monitor->GrantNext();
+  const auto is_answer = [](const pb::LinkDown& d) { return d.has_session_request_answer(); };
+  ASSERT_TRUE(monitor->inbox().Take(is_answer).has_value());
+  up.mutable_session_request()->mutable_target()->set_energy_mwh(1000);
+  monitor->Say(up);
+  EXPECT_EQ(monitor->inbox().Take(is_answer)->session_request_answer().denial().reason(),
+            common::DENIAL_REASON_REQUEST_ID_REUSED);
+}
+
 TEST_F(ChargeTest, WhatAPersonMistypedIsDeniedAndTheLinkStays) {
   CentralWorld world;
   const auto monitor = Connected(world);
@@ -175,7 +192,7 @@ TEST_F(ChargeTest, WhatAPersonMistypedIsDeniedAndTheLinkStays) {
   monitor->Say(up);
   const auto answer = monitor->inbox().Take([](const pb::LinkDown& d) { return d.has_session_request_answer(); });
   ASSERT_TRUE(answer.has_value());
-  EXPECT_EQ(answer->session_request_answer().denial().reason(), common::DENIAL_REASON_DRIVER_REFUSED);
+  EXPECT_EQ(answer->session_request_answer().denial().reason(), common::DENIAL_REASON_INVALID_FIELD);
   EXPECT_EQ(world.links().size(), 1u);
   EXPECT_EQ(world.Get("cp_001")->state(), common::CHARGING_POINT_STATE_AVAILABLE);
 }

@@ -146,24 +146,34 @@ TEST_F(EngineMonitorTest, AFaultIsReportedEndsTheChargeAndIsClearedAgain) {
 
 TEST_F(EngineMonitorTest, ARequestMadeAtThePointGoesToCentralAndItsAnswerComesBack) {
   Connect();
-  engine_pb::RequestSessionRequest request;
-  request.set_request_id("r1");
-  request.set_driver_id("driver_009");
-  request.mutable_target()->set_energy_mwh(1000);
-  absl::StatusOr<engine_pb::RequestSessionResponse> response;
-  std::jthread person([&] { response = Call(&engine_pb::EngineService::StubInterface::RequestSession, request); });
-  ASSERT_TRUE(central.WaitFor(kPatience, [](const central_pb::LinkUp& m) {
-    return m.has_session_request() && m.session_request().request_id() == "r1" &&
-           m.session_request().driver_id() == "driver_009" && m.session_request().target().energy_mwh() == 1000;
-  }));
-  central_pb::LinkDown answer;
-  answer.mutable_session_request_answer()->set_request_id("r1");
-  answer.mutable_session_request_answer()->mutable_denial()->set_reason(common::DENIAL_REASON_POINT_STOPPED);
-  answer.mutable_session_request_answer()->mutable_denial()->set_text("out of service");
-  central.Send(answer);
-  person.join();
-  EXPECT_THAT(response, StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("out of service")));
-  EXPECT_EQ(DetailOf(response.status()).reason, "POINT_STOPPED");
+  struct Answer {
+    const char* id;
+    common::DenialReason reason;
+    absl::StatusCode code;
+  };
+  for (const auto& [id, reason, code] :
+       {Answer{"r1", common::DENIAL_REASON_POINT_STOPPED, absl::StatusCode::kFailedPrecondition},
+        Answer{"r2", common::DENIAL_REASON_REQUEST_ID_REUSED, absl::StatusCode::kInvalidArgument},
+        Answer{"r3", common::DENIAL_REASON_INVALID_FIELD, absl::StatusCode::kInvalidArgument}}) {
+    engine_pb::RequestSessionRequest request;
+    request.set_request_id(id);
+    request.set_driver_id("driver_009");
+    request.mutable_target()->set_energy_mwh(1000);
+    absl::StatusOr<engine_pb::RequestSessionResponse> response;
+    std::jthread person([&] { response = Call(&engine_pb::EngineService::StubInterface::RequestSession, request); });
+    ASSERT_TRUE(central.WaitFor(kPatience, [id = id](const central_pb::LinkUp& m) {
+      return m.has_session_request() && m.session_request().request_id() == id &&
+             m.session_request().driver_id() == "driver_009" && m.session_request().target().energy_mwh() == 1000;
+    }));
+    central_pb::LinkDown answer;
+    answer.mutable_session_request_answer()->set_request_id(id);
+    answer.mutable_session_request_answer()->mutable_denial()->set_reason(reason);
+    answer.mutable_session_request_answer()->mutable_denial()->set_text("because");
+    central.Send(answer);
+    person.join();
+    EXPECT_THAT(response, StatusIs(code, HasSubstr("because")));
+    EXPECT_EQ("DENIAL_REASON_" + DetailOf(response.status()).reason, common::DenialReason_Name(reason));
+  }
 }
 
 TEST_F(EngineMonitorTest, WithoutCentralARequestMadeAtThePointIsDeniedAtOnce) {

@@ -160,13 +160,15 @@ TEST(CommonCodecTest, EveryHealthAndDenialComesBack) {
        {EngineHealth::kUnknown, EngineHealth::kHealthy, EngineHealth::kFaulted, EngineHealth::kSilent}) {
     EXPECT_EQ(FromProto(ToProto(health)), health);
   }
-  for (int i = 1; i <= static_cast<int>(DenialReason::kOverloaded); ++i) {
+  for (int i = 1; i <= static_cast<int>(DenialReason::kInvalidField); ++i) {
     const auto reason = static_cast<DenialReason>(i);
     EXPECT_EQ(FromProto(ToDenial(reason, "").reason()), reason);
     // The domain's names are the wire's.
     EXPECT_EQ("DENIAL_REASON_" + std::string(Name(reason)),
               pb::DenialReason_Name(static_cast<pb::DenialReason>(reason)));
   }
+  EXPECT_EQ(FromProto(static_cast<pb::DenialReason>(pb::DenialReason_MAX + 1)), DenialReason::kPointNotReady);
+  EXPECT_EQ(FromProto(static_cast<pb::DenialReason>(-1)), DenialReason::kPointNotReady);
   for (int i = 1; i <= static_cast<int>(EndReason::kJournalFull); ++i) {
     EXPECT_EQ("END_REASON_" + std::string(Name(static_cast<EndReason>(i))),
               pb::EndReason_Name(static_cast<pb::EndReason>(i)));
