@@ -31,6 +31,11 @@ absl::StatusOr<LinkEpoch> Epoch(std::int64_t value) {
 
 }  // namespace
 
+absl::Status CheckRequestId(const std::string& id) {
+  if (id.size() <= kMaxRequestId && std::all_of(id.begin(), id.end(), absl::ascii_isgraph)) return absl::OkStatus();
+  return FieldError("request_id", absl::StrCat("at most ", kMaxRequestId, " printable characters without blanks"));
+}
+
 absl::StatusOr<MonitorMessage> Decode(const pb::AttachUp& message) {
   MonitorMessage out;
   auto cp = ParseCpId(message.charging_point_id());
@@ -95,10 +100,7 @@ absl::StatusOr<StopSession> Decode(const pb::StopSessionRequest& request) {
 }
 
 absl::StatusOr<PointRequest> Decode(const pb::RequestSessionRequest& request) {
-  if (request.request_id().size() > kMaxRequestId ||
-      !std::all_of(request.request_id().begin(), request.request_id().end(), absl::ascii_isgraph)) {
-    return FieldError("request_id", absl::StrCat("at most ", kMaxRequestId, " printable characters without blanks"));
-  }
+  if (auto status = CheckRequestId(request.request_id()); !status.ok()) return status;
   auto driver = ParseDriverId(request.driver_id());
   if (!driver.ok()) return Named("driver_id", driver.status());
   auto target = wire::FromProto(request.target());
@@ -114,7 +116,7 @@ common::PrepareSessionResult EncodePrepared(const CommandAnswer& answer) {
   return out;
 }
 
-common::CancelGrantResult EncodeCancelled(const CommandAnswer& answer, GrantNumber mark_before) {
+common::CancelGrantResult EncodeCancelled(const CommandAnswer& answer, GrantNumber mark_before, bool was_released) {
   common::CancelGrantResult out;
   out.set_grant_mark(answer.mark.value());
   switch (answer.verdict) {
@@ -125,7 +127,9 @@ common::CancelGrantResult EncodeCancelled(const CommandAnswer& answer, GrantNumb
       out.set_fate(common::GRANT_FATE_ENDED);
       break;
     default:
-      out.set_fate(answer.mark > mark_before ? common::GRANT_FATE_NEVER_SEEN : common::GRANT_FATE_RELEASED);
+      out.set_fate(was_released                ? common::GRANT_FATE_RELEASED
+                   : answer.mark > mark_before ? common::GRANT_FATE_NEVER_SEEN
+                                               : common::GRANT_FATE_FORGOTTEN);
   }
   return out;
 }

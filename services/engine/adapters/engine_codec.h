@@ -23,14 +23,19 @@ struct MonitorMessage {
 };
 absl::StatusOr<MonitorMessage> Decode(const pb::AttachUp& message);
 
+// Empty is allowed.
+absl::Status CheckRequestId(const std::string& id);
+
 absl::StatusOr<PrepareSession> Decode(const pb::PrepareSessionRequest& request);
 absl::StatusOr<CancelGrant> Decode(const pb::CancelGrantRequest& request);
 absl::StatusOr<StopSession> Decode(const pb::StopSessionRequest& request);
 absl::StatusOr<PointRequest> Decode(const pb::RequestSessionRequest& request);
 
 evcharging::common::v1::PrepareSessionResult EncodePrepared(const CommandAnswer& answer);
-// `mark_before` tells a grant that was never seen from one that was released.
-evcharging::common::v1::CancelGrantResult EncodeCancelled(const CommandAnswer& answer, GrantNumber mark_before);
+// What was so before the cancel tells a grant that was never seen from one that is known no more; `was_released`: by
+// it.
+evcharging::common::v1::CancelGrantResult EncodeCancelled(const CommandAnswer& answer, GrantNumber mark_before,
+                                                          bool was_released);
 evcharging::common::v1::StopSessionResult EncodeStopped(const CommandAnswer& answer);
 
 pb::EngineStatus Encode(const Status& status, const std::string& kafka_fault);

@@ -102,7 +102,7 @@ class EngineRpc::Impl final : public pb::EngineService::CallbackService {
     auto call = rpc::UnaryCall<common::PrepareSessionResult>::Make(response);
     auto command = Decode(*request);
     if (!command.ok()) return Refuse(call, command.status());
-    Order(call, request->link_epoch(), [command = *std::move(command)](Engine& core, Moment now) {
+    Order(call, *request, [command = *std::move(command)](Engine& core, Moment now) {
       return EncodePrepared(core.Prepare(command, now));
     });
     return call.get();
@@ -113,9 +113,11 @@ class EngineRpc::Impl final : public pb::EngineService::CallbackService {
     auto call = rpc::UnaryCall<common::CancelGrantResult>::Make(response);
     auto command = Decode(*request);
     if (!command.ok()) return Refuse(call, command.status());
-    Order(call, request->link_epoch(), [command = *std::move(command)](Engine& core, Moment now) {
+    Order(call, *request, [command = *std::move(command)](Engine& core, Moment now) {
       const GrantNumber before = core.mark();
-      return EncodeCancelled(core.Cancel(command, now), before);
+      const bool was_held = core.IsReserved();
+      const CommandAnswer answer = core.Cancel(command, now);
+      return EncodeCancelled(answer, before, was_held && !core.IsReserved());
     });
     return call.get();
   }
@@ -125,7 +127,7 @@ class EngineRpc::Impl final : public pb::EngineService::CallbackService {
     auto call = rpc::UnaryCall<common::StopSessionResult>::Make(response);
     auto command = Decode(*request);
     if (!command.ok()) return Refuse(call, command.status());
-    Order(call, request->link_epoch(),
+    Order(call, *request,
           [command = *std::move(command)](Engine& core, Moment now) { return EncodeStopped(core.Stop(command, now)); });
     return call.get();
   }
@@ -134,15 +136,15 @@ class EngineRpc::Impl final : public pb::EngineService::CallbackService {
 
   grpc::ServerUnaryReactor* GetStatus(grpc::CallbackServerContext*, const pb::GetStatusRequest*,
                                       pb::EngineStatus* response) override {
-    return Act(response, [](Engine&, Moment) {});
+    return Act(response, "", "", [](Engine&, Moment) {});
   }
-  grpc::ServerUnaryReactor* PlugIn(grpc::CallbackServerContext*, const pb::PlugInRequest*,
+  grpc::ServerUnaryReactor* PlugIn(grpc::CallbackServerContext*, const pb::PlugInRequest* request,
                                    pb::EngineStatus* response) override {
-    return Act(response, [](Engine& core, Moment now) { core.PlugIn(now); });
+    return Act(response, request->request_id(), "PlugIn", [](Engine& core, Moment now) { core.PlugIn(now); });
   }
-  grpc::ServerUnaryReactor* Unplug(grpc::CallbackServerContext*, const pb::UnplugRequest*,
+  grpc::ServerUnaryReactor* Unplug(grpc::CallbackServerContext*, const pb::UnplugRequest* request,
                                    pb::EngineStatus* response) override {
-    return Act(response, [](Engine& core, Moment now) { core.Unplug(now); });
+    return Act(response, request->request_id(), "Unplug", [](Engine& core, Moment now) { core.Unplug(now); });
   }
   grpc::ServerUnaryReactor* InjectFault(grpc::CallbackServerContext*, const pb::InjectFaultRequest* request,
                                         pb::EngineStatus* response) override {
@@ -151,11 +153,12 @@ class EngineRpc::Impl final : public pb::EngineService::CallbackService {
       return Refuse(rpc::UnaryCall<pb::EngineStatus>::Make(response),
                     FieldError("fault", absl::StrCat("at most ", kMaxFaultText, " bytes without control characters")));
     }
-    return Act(response, [text](Engine& core, Moment now) { core.InjectFault(text, now); });
+    return Act(response, request->request_id(), absl::StrCat("InjectFault ", text),
+               [text](Engine& core, Moment now) { core.InjectFault(text, now); });
   }
-  grpc::ServerUnaryReactor* ClearFault(grpc::CallbackServerContext*, const pb::ClearFaultRequest*,
+  grpc::ServerUnaryReactor* ClearFault(grpc::CallbackServerContext*, const pb::ClearFaultRequest* request,
                                        pb::EngineStatus* response) override {
-    return Act(response, [](Engine& core, Moment now) { core.ClearFault(now); });
+    return Act(response, request->request_id(), "ClearFault", [](Engine& core, Moment now) { core.ClearFault(now); });
   }
 
   grpc::ServerUnaryReactor* RequestSession(grpc::CallbackServerContext*, const pb::RequestSessionRequest* request,
@@ -208,10 +211,12 @@ class EngineRpc::Impl final : public pb::EngineService::CallbackService {
     return call.get();
   }
 
-  template <typename Response, typename Decide>
-  void Order(const std::shared_ptr<rpc::UnaryCall<Response>>& call, std::int64_t epoch, Decide decide) {
+  template <typename Response, typename Request, typename Decide>
+  void Order(const std::shared_ptr<rpc::UnaryCall<Response>>& call, const Request& request, Decide decide) {
+    log::Debug("command", {{"order", Request::descriptor()->name()}, {"request_id", request.request_id()}});
     host_->Apply(
-        [epoch, decide = std::move(decide)](Engine& core, Moment now) -> absl::StatusOr<Response> {
+        [epoch = request.link_epoch(), decide = std::move(decide)](Engine& core,
+                                                                   Moment now) -> absl::StatusOr<Response> {
           if (auto status = core.CheckLink(LinkEpoch(epoch)); !status.ok()) return status;
           return decide(core, now);
         },
@@ -220,19 +225,24 @@ class EngineRpc::Impl final : public pb::EngineService::CallbackService {
         });
   }
 
+  // `what` tells one request from another under the same id.
   template <typename Decide>
-  grpc::ServerUnaryReactor* Act(pb::EngineStatus* response, Decide decide) {
+  grpc::ServerUnaryReactor* Act(pb::EngineStatus* response, const std::string& request_id, std::string what,
+                                Decide decide) {
     auto call = rpc::UnaryCall<pb::EngineStatus>::Make(response);
+    if (auto status = CheckRequestId(request_id); !status.ok()) return Refuse(call, std::move(status));
     host_->Apply(
-        [decide = std::move(decide)](Engine& core, Moment now) {
-          decide(core, now);
-          return 0;
+        [request_id, what = std::move(what), decide = std::move(decide)](Engine& core, Moment now) {
+          absl::StatusOr<bool> is_new = core.IsNew(request_id, what);
+          if (is_new.ok() && *is_new) decide(core, now);
+          return is_new;
         },
-        [this, call](const absl::StatusOr<int>& kept) {
-          if (!kept.ok()) {
-            call->Finish(kept.status());
-          } else {
+        [this, call](const absl::StatusOr<absl::StatusOr<bool>>& decided) {
+          const absl::Status status = decided.ok() ? decided->status() : decided.status();
+          if (status.ok()) {
             call->Finish(Encode(host_->GetStatus()));
+          } else {
+            call->Finish(status);
           }
         });
     return call.get();

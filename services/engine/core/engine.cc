@@ -10,6 +10,7 @@ namespace ev::engine {
 namespace {
 
 constexpr std::size_t kMaxAsked = 16;
+constexpr std::size_t kMaxDoneByHand = 64;
 // Longer between two ticks than this: the process did not run (SIGSTOP, a suspended machine), so what the Monitor said
 // meanwhile is still in the socket. It gets one more second before silence counts.
 constexpr absl::Duration kPause = absl::Seconds(2);
@@ -141,7 +142,9 @@ CommandAnswer Engine::Cancel(const CancelGrant& command, Moment /*now*/) {
     Release("cancelled");
     return Answer(Verdict::kCancelled);
   }
-  return Answer(unsettled_.EndOf(command.session) != EndReason::kNone ? Verdict::kEnded : Verdict::kCancelled);
+  const bool has_ended =
+      by_number ? unsettled_.HasFinal(command.number) : unsettled_.EndOf(command.session) != EndReason::kNone;
+  return Answer(has_ended ? Verdict::kEnded : Verdict::kCancelled);
 }
 
 CommandAnswer Engine::Stop(const StopSession& command, Moment now) {
@@ -161,6 +164,19 @@ CommandAnswer Engine::Stop(const StopSession& command, Moment now) {
   CommandAnswer ended = Answer(Verdict::kEnded);
   ended.end_reason = reason;
   return ended;
+}
+
+absl::StatusOr<bool> Engine::IsNew(const std::string& request_id, const std::string& request) {
+  if (request_id.empty()) return true;
+  for (const auto& [id, done] : done_by_hand_) {
+    if (id != request_id) continue;
+    if (done == request) return false;
+    return WithReason(absl::InvalidArgumentError("request_id was used before with other parameters"),
+                      Name(DenialReason::kRequestIdReused));
+  }
+  done_by_hand_.emplace_back(request_id, request);
+  if (done_by_hand_.size() > kMaxDoneByHand) done_by_hand_.pop_front();
+  return true;
 }
 
 void Engine::PlugIn(Moment now) {

@@ -6,10 +6,12 @@
 #include <optional>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <variant>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "base/clock.h"
 #include "base/id_source.h"
@@ -64,6 +66,9 @@ class Engine {
   CommandAnswer Cancel(const CancelGrant& command, Moment now);
   CommandAnswer Stop(const StopSession& command, Moment now);
 
+  // Whether this request, made by hand, is a new one; the last 64 ids are remembered, and an empty one is always new.
+  // InvalidArgument (REQUEST_ID_REUSED): the id was used for another one.
+  absl::StatusOr<bool> IsNew(const std::string& request_id, const std::string& request);
   // By hand. All may be repeated.
   void PlugIn(Moment now);
   void Unplug(Moment now);
@@ -86,6 +91,8 @@ class Engine {
   void LogFailed(absl::string_view why, Moment now);
 
   GrantNumber mark() const { return mark_; }
+  // A grant is held that no energy flows under.
+  bool IsReserved() const { return std::holds_alternative<Reservation>(occupant_); }
   Status GetStatus(Moment now) const;
   Outcome TakeOutcome(Moment now);
 
@@ -157,6 +164,7 @@ class Engine {
   bool central_was_heard_ = false;
   absl::Time last_start_ = absl::InfinitePast();
   std::deque<Asked> asked_;
+  std::deque<std::pair<std::string, std::string>> done_by_hand_;  // Id and request, oldest first.
 
   absl::Duration last_tick_;
   absl::Duration next_status_;

@@ -65,4 +65,9 @@ EndReason UnsettledList::EndOf(const SessionId& session) const {
   return entry == entries_.end() ? EndReason::kNone : entry->end_reason;
 }
 
+bool UnsettledList::HasFinal(GrantNumber number) const {
+  return std::any_of(entries_.begin(), entries_.end(),
+                     [&](const Entry& e) { return e.listed.number == number && e.listed.final; });
+}
+
 }  // namespace ev::engine

@@ -32,6 +32,8 @@ class UnsettledList {
   // Why this session ended; kNone: it did not run here, or has not ended. The last 256 are remembered after they were
   // settled.
   EndReason EndOf(const SessionId& session) const;
+  // The final of the session under this grant waits here.
+  bool HasFinal(GrantNumber number) const;
 
  private:
   struct Entry {

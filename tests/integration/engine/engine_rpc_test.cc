@@ -47,6 +47,31 @@ TEST_F(EngineRpcTest, ACommandOfAnOlderLinkIsRefused) {
   ASSERT_THAT(cancelled, IsOk());
   EXPECT_EQ(cancelled->fate(), common::GRANT_FATE_NEVER_SEEN);
   EXPECT_EQ(cancelled->grant_mark(), 5);
+  EXPECT_EQ(Call(&engine_pb::EngineService::StubInterface::CancelGrant, cancel)->fate(), common::GRANT_FATE_FORGOTTEN);
+}
+
+// B156
+TEST_F(EngineRpcTest, WhatIsDoneByHandIsDoneOnceForEachRequestId) {
+  using Stub = engine_pb::EngineService::StubInterface;
+  engine_pb::PlugInRequest plug_in;
+  plug_in.set_request_id("p1");
+  engine_pb::UnplugRequest unplug;
+  unplug.set_request_id("u1");
+  ASSERT_THAT(Call(&Stub::PlugIn, plug_in), IsOk());
+  ASSERT_THAT(Call(&Stub::Unplug, unplug), IsOk());
+  plug_in.set_request_id("p2");
+  ASSERT_THAT(Call(&Stub::PlugIn, plug_in), IsOk());
+  const auto repeated = Call(&Stub::Unplug, unplug);
+  ASSERT_THAT(repeated, IsOk());
+  EXPECT_EQ(repeated->plug_state(), engine_pb::PLUG_STATE_PLUGGED_IN) << "the status as it is now";
+  engine_pb::InjectFaultRequest fault;
+  fault.set_request_id("u1");
+  const auto reused = Call(&Stub::InjectFault, fault);
+  EXPECT_THAT(reused, StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_EQ(DetailOf(reused.status()).reason, "REQUEST_ID_REUSED");
+  EXPECT_EQ(Call(&Stub::GetStatus, {})->report().health(), common::ENGINE_HEALTH_HEALTHY);
+  fault.set_request_id("with blanks");
+  EXPECT_THAT(Call(&Stub::InjectFault, fault), StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
 // B78

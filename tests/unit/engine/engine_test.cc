@@ -1,5 +1,6 @@
 #include "services/engine/core/engine.h"
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/unit/engine/engine_world.h"
@@ -253,6 +254,25 @@ TEST_F(EngineTest, ACancelOfAnEndedSessionSaysSoEvenWhenItIsSettled) {
   EXPECT_EQ(Cancel(grant).verdict, Verdict::kEnded);
   Book(grant.session);
   EXPECT_EQ(Cancel(grant).verdict, Verdict::kEnded);
+}
+
+TEST_F(EngineTest, ACancelByNumberOfASessionWhoseFinalWaitsSaysThatItHasEnded) {
+  const Grant grant = StartCharge();
+  (void)Stop(grant.session);
+  Grant by_number = grant;
+  by_number.session = SessionId();
+  EXPECT_EQ(Cancel(by_number).verdict, Verdict::kEnded);
+  Book(grant.session);
+  EXPECT_EQ(Cancel(by_number).verdict, Verdict::kCancelled);
+}
+
+TEST_F(EngineTest, OfWhatWasDoneByHandTheLast64AreRemembered) {
+  EXPECT_TRUE(*core->IsNew("", "Unplug"));
+  EXPECT_TRUE(*core->IsNew("", "Unplug")) << "without an id each is new";
+  for (int i = 0; i < 65; ++i) EXPECT_TRUE(*core->IsNew(absl::StrCat(i), "Unplug"));
+  EXPECT_FALSE(*core->IsNew("1", "Unplug"));
+  EXPECT_TRUE(*core->IsNew("0", "Unplug")) << "the oldest is forgotten";
+  EXPECT_FALSE(core->IsNew("64", "PlugIn").ok());
 }
 
 TEST_F(EngineTest, ACancelOfANewerNumberLeavesTheRunningSessionAlone) {
