@@ -271,7 +271,12 @@ absl::Status FactIngest::OnBatch(const IncomingBatch& batch) {
   std::int64_t undecodable = 0;
   for (std::size_t i = 0; i < count; ++i) {
     const IncomingMessage& message = batch.messages[i];
-    facts[i] = {.fact = nullptr, .error = {}, .offset = message.offset, .key = message.key, .body = message.value};
+    facts[i] = {.fact = nullptr,
+                .error = {},
+                .offset = message.offset,
+                .key = message.key,
+                .body = message.value,
+                .written = message.broker_time};
     errors_[i] = decoder_.Decode(message.value, facts_[i]);
     if (!errors_[i].ok()) {
       facts[i].error = errors_[i].message();

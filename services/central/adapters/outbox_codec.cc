@@ -97,17 +97,20 @@ store::OutboxRecord OutboxCodec::Encode(const DeadLetter& letter) const {
   const std::uint64_t content = Fnv1a(letter.body, Fnv1a(letter.key));
   const std::string origin =
       absl::StrCat(letter.topic, "/", letter.partition, "/", letter.offset, "/", absl::Hex(content, absl::kZeroPad16));
-  const std::string id = absl::StrCat("dead/", origin);
-  return {.id = id,
-          .topic = topics_.dead_letter.name,
-          .key = letter.key,
-          .value = letter.body,
-          .headers = {{"ev-reason", letter.reason},
-                      {"ev-detail", letter.detail},
-                      {"ev-origin-topic", letter.topic},
-                      {"ev-origin-partition", absl::StrCat(letter.partition)},
-                      {"ev-origin-offset", absl::StrCat(letter.offset)},
-                      {"ev-message-id", absl::BytesToHexString(DerivedId(origin))}}};
+  store::OutboxRecord record{.id = absl::StrCat("dead/", origin),
+                             .topic = topics_.dead_letter.name,
+                             .key = letter.key,
+                             .value = letter.body,
+                             .headers = {{"ev-reason", letter.reason},
+                                         {"ev-detail", letter.detail},
+                                         {"ev-origin-topic", letter.topic},
+                                         {"ev-origin-partition", absl::StrCat(letter.partition)},
+                                         {"ev-origin-offset", absl::StrCat(letter.offset)},
+                                         {"ev-message-id", absl::BytesToHexString(DerivedId(origin))}}};
+  if (letter.written != absl::InfinitePast()) {
+    record.headers.emplace_back("ev-origin-timestamp", absl::StrCat(absl::ToUnixMillis(letter.written)));
+  }
+  return record;
 }
 
 store::OutboxRecord OutboxCodec::Encode(const Alert& alert) const {

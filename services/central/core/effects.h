@@ -151,6 +151,7 @@ struct DeadLetter {
   absl::Time time;
 };
 enum class AlertKind {
+  absl::Time written = absl::InfinitePast();  // The origin's own time; InfinitePast: it had none.
   kPointFaulted = 1,
   kLinkLost = 2,
   kRecovered = 3,

@@ -114,6 +114,7 @@ struct IncomingFact {
   std::int64_t offset = 0;
   absl::string_view key;
   absl::string_view body;
+  absl::Time written = absl::InfinitePast();  // When the broker or the producer stamped it; InfinitePast: nobody did.
 };
 
 // The next messages of one partition: everything in [base, next).

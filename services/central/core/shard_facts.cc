@@ -237,7 +237,7 @@ void Shard::PutAside(const Moment& now, const FactBatch& batch, const IncomingFa
   ++version_;
   if (config_.kafka_enabled) {
     outbox_.push_back(DeadLetter{std::string(batch.topic), batch.partition, in.offset, std::string(in.key),
-                                 std::string(in.body), reason, detail, now.utc});
+                                 std::string(in.body), reason, detail, now.utc, in.written});
   }
   out.push_back(DeadLettered{std::string(batch.topic), batch.partition, in.offset, reason, detail});
 }

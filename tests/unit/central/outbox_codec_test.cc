@@ -128,7 +128,8 @@ TEST_F(OutboxCodecTest, ADeadLetterIsTheWholeMessageWithItsReasonAndOriginInHead
                                                        .body = body,
                                                        .reason = "UNDECODABLE",
                                                        .detail = "not a Fact message",
-                                                       .time = absl::FromUnixSeconds(5)});
+                                                       .time = absl::FromUnixSeconds(5),
+                                                       .written = absl::FromUnixMillis(4007)});
   EXPECT_EQ(record.topic, "charging_dead_letter");
   EXPECT_EQ(record.key, "cp_001");
   EXPECT_EQ(record.value, body);
@@ -137,6 +138,7 @@ TEST_F(OutboxCodecTest, ADeadLetterIsTheWholeMessageWithItsReasonAndOriginInHead
   EXPECT_THAT(record.headers, Contains(Pair("ev-origin-topic", "charging_session_data")));
   EXPECT_THAT(record.headers, Contains(Pair("ev-origin-partition", "3")));
   EXPECT_THAT(record.headers, Contains(Pair("ev-origin-offset", "17")));
+  EXPECT_THAT(record.headers, Contains(Pair("ev-origin-timestamp", "4007")));
 }
 
 // B63 B60
