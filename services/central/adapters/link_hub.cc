@@ -115,17 +115,13 @@ class LinkHub::Impl final : public pb::LinkService::CallbackService {
 
   bool Send(const LinkMessage& message) {
     std::shared_ptr<Stream> stream;
-    std::int64_t configuration = 0;
     {
       MutexLock lock(mutex_);
       OneLink* link = NewestLocked(message.cp);
       if (link == nullptr || link->epoch != message.epoch) return false;
       stream = link->stream;
-      if (std::holds_alternative<Configuration>(message.body)) configuration = ++link->configurations;
     }
-    pb::LinkDown down = ToProto(message.body);
-    if (configuration > 0) down.mutable_configuration()->set_version(configuration);
-    return stream->Write(std::move(down));
+    return stream->Write(ToProto(message.body));
   }
 
   // Ends the streams that did not say who they are in time.
@@ -157,7 +153,6 @@ class LinkHub::Impl final : public pb::LinkService::CallbackService {
     absl::Duration opened;
     CpId cp;          // Empty: no Hello yet.
     LinkEpoch epoch;  // 0: not accepted yet.
-    std::int64_t configurations = 0;
   };
 
   OneLink* NewestLocked(const CpId& cp) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {

@@ -26,7 +26,6 @@ TEST_F(LinkTest, AHelloRegistersThePointAndIsWelcomedFirst) {
   const auto configuration = monitor.inbox().TakeAny();
   ASSERT_TRUE(configuration.has_value() && configuration->has_configuration());
   EXPECT_EQ(configuration->configuration().link_epoch(), welcome->welcome().link_epoch());
-  EXPECT_EQ(configuration->configuration().version(), 1);
   EXPECT_EQ(configuration->configuration().price().micros_per_kwh(), 350'000);
   const auto point = world.Get("cp_001");
   ASSERT_THAT(point, IsOk());
