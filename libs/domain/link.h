@@ -31,6 +31,7 @@ struct Occupation {
   std::int64_t energy_mwh = 0;
   std::int64_t power_w = 0;
   std::int64_t amount_micros = 0;
+  std::string waiting_for;  // Granted, with a vehicle plugged in: why energy does not flow yet.
 
   friend bool operator==(const Occupation&, const Occupation&) = default;
 };
@@ -59,6 +60,7 @@ struct EngineReport {
   std::optional<Occupation> occupation;
   std::vector<Unsettled> unsettled;  // Oldest first, at most kMaxUnsettledListed.
   std::int64_t unsettled_total = 0;
+  std::string kafka_fault;  // Why its producer does not reach Kafka; empty: it does.
 
   friend bool operator==(const EngineReport&, const EngineReport&) = default;
 };

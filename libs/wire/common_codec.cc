@@ -333,6 +333,7 @@ pb::EngineReport ToProto(const EngineReport& report) {
     occupancy.set_energy_mwh(report.occupation->energy_mwh);
     occupancy.set_power_w(PowerOf(report.occupation->power_w));
     occupancy.set_amount_micros(report.occupation->amount_micros);
+    occupancy.set_waiting_for(report.occupation->waiting_for);
   }
   out.set_grant_mark(report.mark.value());
   out.set_configured_link_epoch(report.configured_epoch.value());
@@ -345,6 +346,7 @@ pb::EngineReport ToProto(const EngineReport& report) {
   }
   out.set_unsettled_total(static_cast<std::int32_t>(
       std::min<std::int64_t>(report.unsettled_total, std::numeric_limits<std::int32_t>::max())));
+  out.set_kafka_fault(report.kafka_fault);
   return out;
 }
 
@@ -366,7 +368,8 @@ absl::StatusOr<EngineReport> FromProto(const pb::EngineReport& report) {
                                 .phase = static_cast<Phase>(occupancy.phase()),
                                 .energy_mwh = occupancy.energy_mwh(),
                                 .power_w = occupancy.power_w(),
-                                .amount_micros = occupancy.amount_micros()};
+                                .amount_micros = occupancy.amount_micros(),
+                                .waiting_for = occupancy.waiting_for()};
   }
   for (const pb::UnsettledSession& session : report.unsettled()) {
     out.unsettled.push_back({.session = SessionId(session.session_id()),
@@ -375,6 +378,7 @@ absl::StatusOr<EngineReport> FromProto(const pb::EngineReport& report) {
                              .final = session.final_unsettled()});
   }
   out.unsettled_total = report.unsettled_total();
+  out.kafka_fault = report.kafka_fault();
   return out;
 }
 

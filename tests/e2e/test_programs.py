@@ -106,7 +106,6 @@ class Programs(unittest.TestCase):
                 ended = engine.said(r"^charging ended \(ENGINE_RESTARTED\)")["message"]
                 self.assertIn(f"{ticket['energy_mwh']} mWh, {ticket['amount_micros']} micros", ended)
 
-    # B133
     # B180
     def test_an_engine_that_ends_with_what_central_has_not_booked_names_it_and_exits_with_1(self):
         def assert_named(net, kafka):
@@ -133,6 +132,7 @@ class Programs(unittest.TestCase):
             session_id = net.charge("ann", "cp_001")
             eventually("energy flows", lambda: net.engine_call("cp_001", "GetStatus")["power_w"] > 0)
             assert_named(net, "switched off")
+
     # B17 B52
     def test_a_list_goes_on_when_the_engine_of_its_charge_was_killed(self):
         requests = self.folder / "requests"
@@ -146,7 +146,6 @@ class Programs(unittest.TestCase):
                                               r"2 of 2: cp_404\n(.*\n)*0 completed, 1 denied, 1 failed\n")
 
     # B133
-
     def test_a_driver_dials_the_central_that_it_is_told_of_or_localhost_50051(self):
         for arguments, env, central in (((), {}, ('"localhost:50051"', "default")),
                                         ((), {"EV_CENTRAL": "c:1"}, ('"c:1"', "EV_CENTRAL")),

@@ -47,6 +47,7 @@ void PutConnection(const PointView& view, pb::PointConnection* to) {
   to->set_journal_room_facts(view.journal_room);
   to->set_journal_full(view.journal_full);
   to->set_unsettled_total(static_cast<std::int32_t>(view.unsettled_total));
+  to->set_kafka_fault(view.kafka_fault);
 }
 
 }  // namespace
@@ -75,6 +76,7 @@ pb::ChargingPoint ToProto(const PointView& view) {
     session->set_state(Cast<common::SessionState>(view.session->state));
     session->set_energy_mwh(view.session->energy_mwh);
     session->set_power_w(static_cast<std::int32_t>(view.session->power_w));
+    session->set_waiting_for(view.waiting_for);
     session->set_amount_micros(view.session->amount_micros);
   }
   point.set_highest_grant_number(view.record.highest_grant.value());

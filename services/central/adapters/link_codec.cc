@@ -88,7 +88,8 @@ absl::StatusOr<Occupation> ReadOccupation(const common::Occupancy& from) {
                     .phase = static_cast<Phase>(from.phase()),
                     .energy_mwh = from.energy_mwh(),
                     .power_w = from.power_w(),
-                    .amount_micros = from.amount_micros()};
+                    .amount_micros = from.amount_micros(),
+                    .waiting_for = CleanText(from.waiting_for(), kMaxReasonBytes)};
 }
 
 absl::StatusOr<EngineReport> ReadReport(const common::EngineReport& from) {
@@ -118,6 +119,7 @@ absl::StatusOr<EngineReport> ReadReport(const common::EngineReport& from) {
       .occupation = std::nullopt,
       .unsettled = {},
       .unsettled_total = from.unsettled_total(),
+      .kafka_fault = CleanText(from.kafka_fault(), kMaxReasonBytes),
   };
   // A journal id has the form of a session id.
   if (!from.journal_id().empty() && !ParseSessionId(from.journal_id()).ok()) {

@@ -149,6 +149,8 @@ Answer Show(const Words& words, absl::string_view, OperatorPort& port) {
                                      absl::FormatTime("%Y-%m-%d %H:%M:%S", cause.since, absl::UTCTimeZone()), " UTC"));
   }
   if (point->session.has_value()) add("session", SessionText(*point->session));
+  add("waits for", point->waiting_for);
+  add("kafka", point->kafka_fault);
   add("monitor", point->monitor_version);
   if (point->journal_full) add("journal", "no room for another charge");
   if (point->unsettled_total > 0) add("not yet booked", absl::StrCat(point->unsettled_total, " sessions"));

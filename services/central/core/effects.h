@@ -34,6 +34,8 @@ struct PointView {
   std::int64_t journal_room = 0;
   bool journal_full = false;  // No further session fits.
   std::int64_t unsettled_total = 0;
+  std::string kafka_fault;         // Why its Engine does not reach Kafka.
+  std::string waiting_for;         // Plugged in under the session's grant: why energy does not flow yet.
   std::optional<Session> session;  // The one that holds it.
   Revision revision;               // Grows with each look at the charging point.
 };
@@ -149,9 +151,9 @@ struct DeadLetter {
   std::string reason;  // UPPER_SNAKE.
   std::string detail;
   absl::Time time;
+  absl::Time written = absl::InfinitePast();  // The origin's own time; InfinitePast: it had none.
 };
 enum class AlertKind {
-  absl::Time written = absl::InfinitePast();  // The origin's own time; InfinitePast: it had none.
   kPointFaulted = 1,
   kLinkLost = 2,
   kRecovered = 3,

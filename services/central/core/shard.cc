@@ -263,12 +263,16 @@ PointView Shard::View(const Point& point, const Moment& now) {
       .journal_room = point.report.journal_room,
       .journal_full = point.is_report_valid && point.report.journal_room < 2,
       .unsettled_total = point.report.unsettled_total,
+      .kafka_fault = IsFresh(point, now) ? point.report.kafka_fault : "",
+      .waiting_for = {},
       .session = std::nullopt,
       // Of two looks the later has the higher, also when nothing of the record has changed.
       .revision = {incarnation_, ++revision_},
   };
   if (view.state == PointState::kFaulted) view.fault = FaultText(point.report);
   if (const auto it = sessions_.find(point.holder); it != sessions_.end()) view.session = it->second->session;
+  const auto& occupation = point.report.occupation;
+  if (view.session && occupation && occupation->session == view.session->id) view.waiting_for = occupation->waiting_for;
   return view;
 }
 

@@ -210,6 +210,20 @@ TEST_F(LinkTest, ABeatWithoutAReportKeepsThePointAndASilentEngineFaultsIt) {
   EXPECT_EQ(world.Get("cp_001")->connection().engine_health(), common::ENGINE_HEALTH_SILENT);
 }
 
+TEST_F(LinkTest, WhyNoEnergyFlowsAndThatThePointDoesNotReachKafkaAreSeenAtCentral) {
+  CentralWorld world;
+  const auto monitor = Connected(world);
+  monitor->Occupy(Granted(world, *monitor), common::OCCUPANCY_PHASE_GRANTED);
+  monitor->report().mutable_occupancy()->set_waiting_for("Central to be heard");
+  monitor->report().set_kafka_fault("no broker answers");
+  monitor->Beat();
+  EXPECT_TRUE(Eventually(kPatience, [&] {
+    const auto point = world.Get("cp_001");
+    return point->current_session().waiting_for() == "Central to be heard" &&
+           point->connection().kafka_fault() == "no broker answers";
+  }));
+}
+
 TEST_F(LinkTest, TheEpochIsAboveWhatTheEngineHasSeen) {
   CentralWorld world;
   FakeMonitor monitor(world, "cp_001");

@@ -164,6 +164,10 @@ TEST_F(CommandsTest, ShowTellsAllThatIsKnown) {
   point.causes = {{.cause = Cause::kOperator, .who = "ann", .reason = "cleaning", .since = kNoon}};
   point.session = FakeOperator::Open("4c85abb94c85abb94c85abb94c85abb9", "cp_001", SessionState::kCharging);
   point.health = EngineHealth::kHealthy;
+  point.waiting_for = "Central to be heard";
+  point.kafka_fault = "no broker answers";
+  EXPECT_THAT(Run("show cp_001"),
+              AllOf(HasSubstr("\n  waits for: Central to be heard"), HasSubstr("\n  kafka: no broker answers")));
   EXPECT_THAT(
       Run("show cp_001"),
       AllOf(HasSubstr("location: Harbour 4"), HasSubstr("price: EUR 0.35 per kWh"), HasSubstr("engine: healthy"),
