@@ -7,6 +7,7 @@ namespace {
 
 using ShardFactsTest = ShardTest;
 using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 // B10

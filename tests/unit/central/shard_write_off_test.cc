@@ -7,6 +7,7 @@ namespace {
 
 using ShardWriteOffTest = ShardTest;
 using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 // B97
