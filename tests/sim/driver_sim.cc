@@ -68,7 +68,8 @@ void DriverSim::Start() {
   run_ = std::make_unique<Run>();
   run_->clock.emplace(loop_, random_);
   run_->ids.emplace(random_.Next());
-  run_->core.emplace(driver::DriversConfig{}, *run_->ids);
+  // Patient: an outage here may last longer than a list would wait, and each request is held to what became of it.
+  run_->core.emplace(driver::DriversConfig{.stuck = absl::InfiniteDuration()}, *run_->ids);
   loop_.Every(
       run_->life, [] { return kTick; },
       [this] { Apply([](Drivers& core, const Moment& now, Effects& out) { core.Tick(now, out); }); });
