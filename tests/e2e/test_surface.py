@@ -135,7 +135,8 @@ class Surface(unittest.TestCase):
 
         def check(method, channel):
             for field in method.texts():
-                code, details = method.answer(channel, method.message(field, "x" * 20_000).SerializeToString())
+                code, details = method.answer(channel, method.message(field, "x" * 20_000).SerializeToString(),
+                                              to_the_end=method.takes_stream)
                 self.assertEqual(code, grpc.StatusCode.INVALID_ARGUMENT, field)
                 self.assertIn(field.encode(), details)
                 refused.append(field)

@@ -17,6 +17,7 @@ namespace common = evcharging::common::v1;
 
 constexpr absl::Duration kMaxPlugInTime = absl::Hours(24);
 constexpr std::size_t kMaxRequestId = 64;
+constexpr std::size_t kMaxVersion = 128;
 // Far more than a beat lists: what one message may cost has an end.
 constexpr int kMaxListed = 1000;
 
@@ -41,6 +42,9 @@ absl::StatusOr<MonitorMessage> Decode(const pb::AttachUp& message) {
   auto cp = ParseCpId(message.charging_point_id());
   if (!cp.ok()) return Named("charging_point_id", cp.status());
   out.beat.cp = *std::move(cp);
+  if (message.monitor_version().size() > kMaxVersion) {
+    return FieldError("monitor_version", absl::StrCat("at most ", kMaxVersion, " bytes"));
+  }
   auto epoch = Epoch(message.link_epoch());
   if (!epoch.ok()) return epoch.status();
   out.beat.epoch = *epoch;
@@ -68,6 +72,7 @@ absl::StatusOr<MonitorMessage> Decode(const pb::AttachUp& message) {
 }
 
 absl::StatusOr<PrepareSession> Decode(const pb::PrepareSessionRequest& request) {
+  if (auto status = CheckRequestId(request.request_id()); !status.ok()) return status;
   auto grant = wire::FromProto(request.grant());
   if (!grant.ok()) return grant.status();
   const absl::Duration time =
@@ -80,6 +85,7 @@ absl::StatusOr<PrepareSession> Decode(const pb::PrepareSessionRequest& request) 
 }
 
 absl::StatusOr<CancelGrant> Decode(const pb::CancelGrantRequest& request) {
+  if (auto status = CheckRequestId(request.request_id()); !status.ok()) return status;
   if (request.grant_number() <= 0) return FieldError("grant_number", "must be positive");
   CancelGrant out{.number = GrantNumber(request.grant_number()), .session = {}};
   if (!request.session_id().empty()) {
@@ -91,6 +97,7 @@ absl::StatusOr<CancelGrant> Decode(const pb::CancelGrantRequest& request) {
 }
 
 absl::StatusOr<StopSession> Decode(const pb::StopSessionRequest& request) {
+  if (auto status = CheckRequestId(request.request_id()); !status.ok()) return status;
   auto session = ParseSessionId(request.session_id());
   if (!session.ok()) return Named("session_id", session.status());
   if (request.reason() != common::END_REASON_DRIVER_STOP && request.reason() != common::END_REASON_OPERATOR_STOP) {
