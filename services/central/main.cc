@@ -2,9 +2,12 @@
 
 #include <grpcpp/impl/service_type.h>
 
+#include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
+#include <system_error>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
@@ -40,6 +43,18 @@ int Failed(const absl::Status& status) {
   return 1;
 }
 
+// For operators: 0 when the store is sound.
+int CheckStore(ev::store::Store& store, const std::string& file) {
+  const absl::Status status = store.CheckIntegrity();
+  if (!status.ok()) {
+    ev::log::Error("the store is damaged: restore a copy, or ask for help with this file",
+                   {{"file", file}, {"reason", status}});
+    return 1;
+  }
+  std::printf("%s is sound\n", file.c_str());
+  return 0;
+}
+
 int Run(ev::central::Options& options, ev::process::StopSignal& stop) {
   using namespace ev;  // NOLINT(google-build-using-namespace): a list of parts reads better without the prefix.
   const SystemClock clock;
@@ -53,9 +68,14 @@ int Run(ev::central::Options& options, ev::process::StopSignal& stop) {
   if (!root.ok()) return Failed(root.status());
   auto data = process::DataDir::Open(*root + "/central");
   if (!data.ok()) return Failed(data.status());
-  auto store = store::SqliteStore::Open((*data)->File("central.db"),
-                                        {.shards = options.backbone.topics.session_data.partitions}, started, ids);
+  const std::string file = (*data)->File("central.db");
+  if (std::error_code ignored; options.check_store && !std::filesystem::exists(file, ignored)) {
+    return Failed(absl::NotFoundError(absl::StrCat("there is no store ", file, ": see --data-dir")));
+  }
+  auto store =
+      store::SqliteStore::Open(file, {.shards = options.backbone.topics.session_data.partitions}, started, ids);
   if (!store.ok()) return Failed(store.status());
+  if (options.check_store) return CheckStore(**store, file);
 
   central::Console console(
       {.panel = options.panel, .log_file = (*data)->File("log"), .history_file = (*data)->File("history")},

@@ -3,6 +3,7 @@
 #include <map>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "process/version.h"
 
 namespace ev::central {
@@ -58,6 +59,9 @@ std::optional<int> ParseOptions(int argc, const char* const* argv, Options& opti
   parser.Group("Console");
   parser.Add("panel", &options.panel, "Show the live panel when input and output are a terminal");
 
+  parser.Group("Store");
+  parser.Add("check-store", &options.check_store, "Read the whole store, say whether it is sound, and end");
+
   parser.Positional("grpc-port");
   parser.Positional("kafka-brokers");
   parser.AtEnd([&]() -> absl::Status {
@@ -71,7 +75,9 @@ std::optional<int> ParseOptions(int argc, const char* const* argv, Options& opti
     if (auto status = CheckPrice(shard.default_price); !status.ok()) {
       return absl::InvalidArgumentError("--price-default, --price-currency: " + std::string(status.message()));
     }
-    if (auto status = ValidateTopics(topics); !status.ok()) return status;
+    if (auto status = ValidateTopics(topics); !status.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat("--topic-*: ", status.message()));
+    }
     if (options.service.grpc_port == 0 && parser.source("data-dir") == config::Source::kDefault) {
       return absl::InvalidArgumentError("--grpc-port 0 wants an explicit --data-dir");
     }

@@ -16,6 +16,7 @@ struct Options {
   Backbone::Config backbone;
   HostOptions host;
   bool panel = true;  // The live panel, when there is a terminal.
+  bool check_store = false;
 };
 
 // Fills `options` from arguments, environment and file. Returns the code to exit with, or nullopt to go on.

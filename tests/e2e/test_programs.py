@@ -268,6 +268,30 @@ class Programs(unittest.TestCase):
             self.assertIn("central.db", done.stderr)
             self.assertEqual(file.read_bytes(), content)
 
+    # B175
+    def test_a_store_is_checked_on_demand(self):
+        arguments = ("ev-central", "--check-store", "--data-dir", str(self.folder), "--kafka-enabled=false")
+        done = run(*arguments)
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertIn("there is no store", done.stderr)
+        self.assertFalse((self.folder / "central" / "central.db").exists())
+        with Network() as net:
+            for i in range(50):
+                net.grpcurl("ChargingPointService/CreateChargingPoint", {"charging_point": {
+                    "charging_point_id": f"cp_{i:03d}", "location": "a place with a long name " * 4}})
+            net.central.terminate()
+            shutil.copytree(net.folder / "central", self.folder / "central", dirs_exist_ok=True)
+        done = run(*arguments)
+        self.assertEqual((done.returncode, done.stdout), (0, f"{self.folder}/central/central.db is sound\n"), done.stderr)
+        file = self.folder / "central" / "central.db"
+        content = file.read_bytes()
+        at = content.index(b"a place with a long name")
+        page = at // 4096 * 4096
+        file.write_bytes(content[:page + 8] + b"\x55" * 200 + content[page + 208:])
+        done = run(*arguments)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("damaged", done.stderr)
+
     # B173
     def test_a_broker_that_is_absent_at_start_is_said_once_and_then_used(self):
         port = free_port()
