@@ -434,7 +434,7 @@ class Programs(unittest.TestCase):
                 "ev_lag_seconds", "ev_commit_seconds_count", "ev_commit_rows_count", "ev_commit_failures_total",
                 "ev_charging_points", "ev_sessions", "ev_links", "ev_outbox_rows", "ev_producer_queue",
                 "ev_facts_applied_total", "ev_late_samples_total", "ev_unknown_samples_total",
-                "ev_denials_dropped_total", "ev_dedup_ids", "ev_dedup_evictions_total", "ev_calls_waiting",
+                "ev_denials_dropped_total", "ev_alerts_total", "ev_dedup_ids", "ev_dedup_evictions_total", "ev_calls_waiting",
                 "ev_commit_backlog", "ev_outbox_read_failures_total", "ev_kafka_connected"],
             "ev-engine": [
                 "ev_messages_out_total", "ev_journal_facts", "ev_journal_thinned_facts_total",

@@ -62,4 +62,9 @@ void ChangeLog::OnDeadLetter(const DeadLettered& letter) {
                                   {"detail", letter.detail}});
 }
 
+void ChangeLog::OnAlert(const AlertRaised& alert) {
+  log::Warn("alert",
+            {{"kind", Name(alert.kind)}, {"cp_id", alert.cp}, {"session_id", alert.session}, {"text", alert.text}});
+}
+
 }  // namespace ev::central

@@ -12,6 +12,7 @@ class ChangeLog final : public Observer {
   void OnPoint(const PointChanged& change) override;
   void OnDenied(const RequestDenied& denied) override;
   void OnDeadLetter(const DeadLettered& letter) override;
+  void OnAlert(const AlertRaised& alert) override;
 };
 
 }  // namespace ev::central

@@ -38,7 +38,9 @@ struct ShardHost::Metrics {
   using Total = metrics::Total;
 
   explicit Metrics(metrics::Registry& of) : registry(of) {
-    for (const char* reason : kDeadLetterReasons) DeadLetters(reason);  // Each at 0 from the start.
+    // Each at 0 from the start.
+    for (const char* reason : kDeadLetterReasons) DeadLetters(reason);
+    for (int kind = 1; kind <= kAlertKinds; ++kind) Alerts(static_cast<AlertKind>(kind));
     commit_seconds =
         registry.AddHistogram("ev_commit_seconds", "Duration of a group commit.", metrics::LatencyBuckets());
     commit_rows = registry.AddHistogram("ev_commit_rows", "Rows written by a group commit.",
@@ -80,6 +82,11 @@ struct ShardHost::Metrics {
 
   metrics::Counter DeadLetters(const std::string& reason) {
     return registry.AddCounter("ev_dead_letters_total", "Messages put aside by reason.", {{"reason", Lower(reason)}});
+  }
+
+  metrics::Counter Alerts(AlertKind kind) {
+    return registry.AddCounter("ev_alerts_total", "What operators should know, by kind; on Kafka when it takes it.",
+                               {{"kind", Lower(Name(kind))}});
   }
 
   metrics::Registry& registry;
@@ -346,6 +353,12 @@ void ShardHost::LookAtOutbox() {
   metrics_->outbox.Set(static_cast<double>(*size));
   const bool is_full = *size >= options_.outbox_bound;
   if (is_outbox_full_.exchange(is_full) == is_full) return;
+  if (is_full) {
+    log::Warn("the outbox is full: denials and alerts do not reach Kafka, of each session only the newest does",
+              {{"rows", *size}, {"bound", options_.outbox_bound}});
+  } else {
+    log::Info("the outbox has room again", {{"rows", *size}, {"bound", options_.outbox_bound}});
+  }
   for (const auto& slot : slots_) {
     MutexLock lock(slot->mutex);
     slot->shard.SetOutboxFull(is_full);
@@ -396,6 +409,9 @@ void ShardHost::Deliver(int shard, Effects effects) {
     } else if (auto* letter = std::get_if<DeadLettered>(&effect)) {
       metrics_->DeadLetters(letter->reason).Increment();
       for (Observer* observer : observers_) observer->OnDeadLetter(*letter);
+    } else if (auto* alert = std::get_if<AlertRaised>(&effect)) {
+      metrics_->Alerts(alert->kind).Increment();
+      for (Observer* observer : observers_) observer->OnAlert(*alert);
     }
   }
 }

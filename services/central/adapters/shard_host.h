@@ -42,6 +42,7 @@ class Observer {
   virtual void OnPoint(const PointChanged& change) = 0;
   virtual void OnDenied(const RequestDenied&) {}
   virtual void OnDeadLetter(const DeadLettered& letter) = 0;
+  virtual void OnAlert(const AlertRaised&) {}
 };
 
 // Turns what must reach Kafka into rows. Called under no lock.

@@ -7,6 +7,26 @@ Failure ReusedRequestId() {
                  DenialReason::kNone, SessionId(), "request_id"};
 }
 
+absl::string_view Name(AlertKind kind) {
+  switch (kind) {
+    case AlertKind::kPointFaulted:
+      return "ENGINE_FAULTED";
+    case AlertKind::kLinkLost:
+      return "LINK_LOST";
+    case AlertKind::kRecovered:
+      return "SESSION_RECOVERED";
+    case AlertKind::kAmountDiffers:
+      return "AMOUNT_DIFFERS";
+    case AlertKind::kDeadLetter:
+      return "DEAD_LETTER";
+    case AlertKind::kGap:
+      return "GAP";
+    case AlertKind::kLinkRefused:
+      return "LINK_REFUSED";
+  }
+  return "UNKNOWN";
+}
+
 absl::string_view NoticeFor(SessionState session, PointState point) {
   if (!IsOpen(session)) return "";
   if (point == PointState::kDisconnected) return "the charging point is disconnected";

@@ -118,8 +118,29 @@ struct DeadLettered {
   std::string detail;
 };
 
+enum class AlertKind {
+  kPointFaulted = 1,
+  kLinkLost = 2,
+  kRecovered = 3,
+  kAmountDiffers = 4,
+  kDeadLetter = 5,
+  kGap = 6,
+  kLinkRefused = 7,
+};
+inline constexpr int kAlertKinds = 7;
+// As on the wire, without its prefix: "LINK_LOST".
+absl::string_view Name(AlertKind kind);
+
+// What an operator should know: for the log and the metrics, also when it does not reach Kafka.
+struct AlertRaised {
+  AlertKind kind = AlertKind::kPointFaulted;
+  CpId cp;            // Empty: of none.
+  SessionId session;  // Empty: of none.
+  std::string text;
+};
+
 using Effect = std::variant<Reply, LinkAccepted, LinkRefused, LinkMessage, SessionChanged, PointChanged, RequestDenied,
-                            DeadLettered>;
+                            DeadLettered, AlertRaised>;
 using Effects = std::vector<Effect>;
 
 // What the driver should know of the charging point while the session waits for something from it, beside the session's
@@ -152,15 +173,6 @@ struct DeadLetter {
   std::string detail;
   absl::Time time;
   absl::Time written = absl::InfinitePast();  // The origin's own time; InfinitePast: it had none.
-};
-enum class AlertKind {
-  kPointFaulted = 1,
-  kLinkLost = 2,
-  kRecovered = 3,
-  kAmountDiffers = 4,
-  kDeadLetter = 5,
-  kGap = 6,
-  kLinkRefused = 7,
 };
 struct Alert {
   AlertKind kind = AlertKind::kPointFaulted;

@@ -326,11 +326,14 @@ void Shard::Announce(const Moment& now, Effects& out) {
   }
   touched_sessions_.clear();
   fresh_tickets_.clear();
+  for (AlertRaised& alert : raised_) out.push_back(std::move(alert));
+  raised_.clear();
 }
 
 void Shard::RaiseAlert(const Moment& now, AlertKind kind, const CpId& cp, const SessionId& session, std::string text) {
-  if (!config_.kafka_enabled || outbox_full_) return;
+  raised_.push_back({kind, cp, session, text});
   ++version_;
+  if (!config_.kafka_enabled || outbox_full_) return;
   outbox_.push_back(Alert{kind, cp, session, std::move(text), now.utc, ToHex(ids_.NewMessageId(now.utc))});
 }
 

@@ -392,6 +392,7 @@ class Shard {
   LinkEpoch highest_deleted_epoch_;  // Of charging points that were deleted: one that comes back continues above it.
   ShardCounters counters_;
   bool outbox_full_ = false;
+  std::vector<AlertRaised> raised_;  // Since the last Announce().
 
   // Changed since the last TakeBatch().
   std::int64_t version_ = 0;

@@ -22,10 +22,11 @@ using ::testing::SizeIs;
 
 class ShardHostTest : public ::testing::Test {
  protected:
-  void Start() {
+  void Start(Observer* observer = nullptr) {
     world_.Seed(session_);
     parts_ = std::make_unique<Parts>(world_, log_);
     parts_->host->OnFailure([this](const absl::Status&) { failed_.Notify(); });
+    if (observer != nullptr) parts_->host->AddObserver(*observer);
     parts_->host->Start();
   }
   // A request for the session's charging point, which nobody has heard. Returns whether it was answered.
@@ -71,6 +72,30 @@ class ShardHostTest : public ::testing::Test {
   Notification failed_;
   std::unique_ptr<Parts> parts_;
 };
+
+// B103 B188
+TEST_F(ShardHostTest, AlertsAreCountedByKindAndToldToObservers) {
+  struct Alerts final : Observer {
+    void OnSession(const SessionChanged&) override {}
+    void OnPoint(const PointChanged&) override {}
+    void OnDeadLetter(const DeadLettered&) override {}
+    void OnAlert(const AlertRaised& alert) override {
+      EXPECT_EQ(alert.kind, AlertKind::kGap);
+      told.Notify();
+    }
+    Notification told;
+  } alerts;
+  Start(&alerts);
+  EXPECT_THAT(Metrics(), HasSubstr("ev_alerts_total{kind=\"gap\"} 0\n"));
+  EV_EXPECT_OK(parts_->host->Apply(shard_, [&](Shard& shard, const Moment& now, Effects& out) {
+    shard.OnGap(now,
+                {.topic = "t", .partition = shard_, .stored_next = 5, .log_start = 7, .log_end = 9, .found = now.utc},
+                7, out);
+  }));
+  EXPECT_TRUE(alerts.told.WaitForNotificationWithTimeout(kPatience));
+  EXPECT_THAT(Metrics(), HasSubstr("ev_alerts_total{kind=\"gap\"} 1\n"));
+  parts_.reset();
+}
 
 // B103 B122
 TEST_F(ShardHostTest, AtTheOutboxsBoundDenialsAreDroppedAndCountedUntilThereIsRoomAgain) {

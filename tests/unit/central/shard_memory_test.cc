@@ -311,6 +311,25 @@ TEST_F(ShardMemoryTest, WhenTheOutboxIsFullTransitionsReplaceEachOtherAndDenials
 }
 
 // B103
+TEST_F(ShardMemoryTest, AnAlertIsToldToTheLogAlsoWhenKafkaDoesNotTakeIt) {
+  Online();
+  for (const bool is_full : {false, true}) {
+    shard().SetOutboxFull(is_full);
+    outbox_.clear();
+    const Session session = Grant();
+    Fact start = StartOf(session);
+    Fact final = FinalOf(session, 1, 1000);
+    final.register_mwh += 1;
+    Feed({start, final});
+    ASSERT_THAT(Said<AlertRaised>(), SizeIs(1));
+    EXPECT_EQ(Said<AlertRaised>()[0].kind, AlertKind::kAmountDiffers);
+    EXPECT_EQ(Said<AlertRaised>()[0].session, session.id);
+    EXPECT_THAT(Outbox<Alert>(), SizeIs(is_full ? 0 : 1));
+    Beat(Idle(session.number.value()));
+  }
+}
+
+// B103
 TEST_F(ShardMemoryTest, WhenTheOutboxIsFullADenialByThePointIsCountedToo) {
   Online();
   shard().SetOutboxFull(true);
