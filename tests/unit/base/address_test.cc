@@ -13,7 +13,8 @@ TEST(AddressTest, AnAddressIsAHostAndAPort) {
   for (const char* good : {"localhost:50051", "10.0.0.1:1", "[::1]:65535", "central.ev.svc:50051", "a:1"}) {
     EXPECT_THAT(CheckAddress(good, PortIs::kRequired), IsOk()) << good;
   }
-  for (const char* bad : {"", "localhost", ":1", "[]:1", "::1", "a b:1", "a/b:1", "user@a:1", "http://localhost:1", "[::1]"}) {
+  for (const char* bad :
+       {"", "localhost", ":1", "[]:1", "::1", "a b:1", "a/b:1", "user@a:1", "http://localhost:1", "[::1]"}) {
     EXPECT_THAT(CheckAddress(bad, PortIs::kRequired), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("is not")))
         << bad;
   }
