@@ -87,7 +87,7 @@ class Consumer::Impl {
     return absl::OkStatus();
   }
 
-  absl::Status Start(std::vector<TopicPartitionOffset> positions, BatchHandler& handler) {
+  absl::Status Start(const std::vector<TopicPartitionOffset>& positions, BatchHandler& handler) {
     {
       MutexLock lock(mutex_);
       if (is_started_ || is_stopped_) return absl::FailedPreconditionError("the consumer was started before");
@@ -428,7 +428,7 @@ Consumer::Consumer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Consumer::~Consumer() = default;
 
 absl::Status Consumer::Start(std::vector<TopicPartitionOffset> positions, BatchHandler& handler) {
-  return impl_->Start(std::move(positions), handler);
+  return impl_->Start(positions, handler);
 }
 absl::StatusOr<std::int64_t> Consumer::Rewind(const TopicPartition& partition, std::optional<std::int64_t> next) {
   return impl_->Rewind(partition, next);

@@ -2,6 +2,7 @@
 import pathlib
 import re
 import shutil
+import select
 import signal
 import socket
 import subprocess
@@ -182,7 +183,8 @@ class Panel(unittest.TestCase):
     def test_an_output_that_nobody_reads_does_not_hold_up_the_end(self):
         with OnTerminal(points=1) as net:
             net.central.wait_prompt()
-            net.central.type("\x13")  # Ctrl-S.
+            net.central.type("\x13")  # Ctrl-S: the terminal takes it a moment later.
+            eventually("nothing can be written", lambda: not select.select([], [net.central.slave], [], 0)[1])
             net.central.process.send_signal(signal.SIGTERM)
             self.assertEqual(net.central.process.wait(timeout=20), 0)
 
