@@ -36,7 +36,6 @@ class OverloadTest : public CentralTest {
     ASSERT_TRUE(Eventually(kPatience, [&] { return !world_.host().is_behind(); }));
   }
   absl::Time LastSeen() {
-    absl::Time seen;
     Effects unsent;
     EV_EXPECT_OK(
         world_.host().Apply(world_.host().ShardOf(CpId("cp_001")), [&](Shard& shard, const Moment& now, Effects&) {
