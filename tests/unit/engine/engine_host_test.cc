@@ -236,8 +236,10 @@ TEST_F(EngineHostTest, ARequestIsAnsweredOnceByWhatComesDown) {
 
 // B122 B164
 TEST_F(EngineHostTest, WhileTheLogHangsWhatWaitsForItHasABoundAndWhoComesThenIsToldAtOnce) {
+  const int writes = log.Writes();
   log.SetHanging(true);
   EV_ASSERT_OK(host->Apply([order = Order()](Engine& core, Moment now) { (void)core.Prepare(order, now); }));
+  ASSERT_TRUE(Eventually(kLimit, [&] { return log.Writes() > writes; }));  // It hangs: nothing more is taken to it.
   absl::Status refused;
   std::size_t taken = 0;
   std::atomic<std::size_t> answered = 0;
@@ -267,8 +269,10 @@ TEST_F(EngineHostTest, WhileTheLogHangsWhatWaitsForItHasABoundAndWhoComesThenIsT
 }
 
 TEST_F(EngineHostTest, AChargeEndsAtTheEndOfTheProcessThoughTheQueueIsFullAndALogThatHangsIsSaid) {
+  const int writes = log.Writes();
   log.SetHanging(true);
   EV_ASSERT_OK(host->Apply([order = Order()](Engine& core, Moment now) { (void)core.Prepare(order, now); }));
+  ASSERT_TRUE(Eventually(kLimit, [&] { return log.Writes() > writes; }));  // It hangs: nothing more is taken to it.
   while (host->Apply([](Engine&, Moment) {}).ok()) {
   }
   EXPECT_THAT(host->EndCharge(absl::Milliseconds(10)), StatusIs(absl::StatusCode::kDeadlineExceeded));
