@@ -393,7 +393,7 @@ TEST_F(WatchEventsTest, ACentralThatGoesAndReturnsIsToldAndWhatEndedMeanwhileIsS
   driver_pb::WatchEventsResponse event;
   WhileTimePasses([&] { event = Read(); });
   EXPECT_THAT(event.driver_event().notice(), HasSubstr("central cannot be reached"));
-  EXPECT_EQ(readiness_.Get().health, metrics::Health::kDegraded);
+  EXPECT_TRUE(Eventually(absl::Seconds(5), [&] { return readiness_.Get().health == metrics::Health::kDegraded; }));
   central_.Complete(id, common_pb::END_REASON_VEHICLE_FULL);
   central_.Serve();
   WhileTimePasses([&] { event = Read(); });
