@@ -39,6 +39,12 @@ absl::string_view ToString(Health health) {
   return "not ready";
 }
 
+Health WorstOf(const Conditions& conditions) {
+  Health worst = Health::kReady;
+  for (const auto& [name, condition] : conditions) worst = std::max(worst, condition.health);
+  return worst;
+}
+
 std::string Report::ToText() const {
   const std::string reasons = Join(*this, "\n");
   return absl::StrCat(ToString(health), "\n", reasons, reasons.empty() ? "" : "\n");
@@ -110,7 +116,7 @@ void Readiness::Set(const std::string& condition, Condition next) {
 Report Readiness::GetLocked() const {
   Report report{.health = Health::kReady, .conditions = conditions_};
   if (stopping_) report.conditions["process"] = {.health = Health::kNotReady, .reason = "stopping"};
-  for (const auto& [name, condition] : report.conditions) report.health = std::max(report.health, condition.health);
+  report.health = WorstOf(report.conditions);
   return report;
 }
 

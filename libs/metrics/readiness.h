@@ -26,9 +26,15 @@ struct Condition {
   friend bool operator==(const Condition&, const Condition&) = default;
 };
 
+// By name.
+using Conditions = std::map<std::string, Condition>;
+
+// The worst of them; ready when there is none.
+Health WorstOf(const Conditions& conditions);
+
 struct Report {
   Health health = Health::kReady;  // The worst of the conditions.
-  std::map<std::string, Condition> conditions;
+  Conditions conditions;
 
   // "ready", or "not ready" or "degraded" and a line `name: reason` for each condition that is not ready.
   std::string ToText() const;
@@ -65,7 +71,7 @@ class Readiness {
   void Notify();
 
   mutable Mutex mutex_;
-  std::map<std::string, Condition> conditions_ ABSL_GUARDED_BY(mutex_);
+  Conditions conditions_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<std::weak_ptr<const std::function<void()>>> listeners_ ABSL_GUARDED_BY(mutex_);
   Gauge ready_;

@@ -1,6 +1,5 @@
 #include "services/central/status.h"
 
-#include <algorithm>
 #include <string>
 
 namespace ev::central {
@@ -35,8 +34,7 @@ Surroundings CentralStatus::Now() {
   }
   // Of the conditions all but `store` are Kafka's.
   report.conditions.erase("store");
-  report.health = metrics::Health::kReady;
-  for (const auto& [name, condition] : report.conditions) report.health = std::max(report.health, condition.health);
+  report.health = metrics::WorstOf(report.conditions);
   now.broker = StatusOf(report);
   now.unaccepted_cluster_id = backbone_->waiting_cluster();
   now.lags = backbone_->lags();

@@ -60,7 +60,6 @@ class Backbone {
   absl::Status AcceptCluster(absl::string_view id) { return ingest_->AcceptCluster(id); }
   std::string waiting_cluster() const { return ingest_->waiting_cluster(); }
   std::vector<absl::Duration> lags() const { return ingest_->lags(); }
-  BackboneHealth Health() const { return producer_->Health(); }
 
  private:
   Backbone(Config config, ShardHost& host, metrics::Readiness& readiness);

@@ -343,10 +343,7 @@ TEST_F(ShardLinksTest, ABusyPointIsNotOfferedAfterARestart) {
 // B58
 TEST_F(ShardLinksTest, APointThatIsBusyWithASessionThatNobodyKnowsIsNotOffered) {
   Online();
-  Session stranger;
-  stranger.id = SessionId("ffffffffffffffffffffffffffffffff");
-  stranger.cp = kCp;
-  stranger.number = GrantNumber(7);
+  const Session stranger = Stranger(7);
   Beat(Busy(stranger, Phase::kCharging));
   EXPECT_EQ(StateOf(), PointState::kCharging);
   EXPECT_EQ(DenialOf(Start()), DenialReason::kPointBusy);

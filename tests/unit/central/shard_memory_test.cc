@@ -152,11 +152,7 @@ TEST_F(ShardMemoryTest, RefusalsAreKeptUpToABoundAndReadAgain) {
   KeepRecent(1);
   std::vector<Session> strangers;
   for (char digit : {'a', 'b', 'c'}) {
-    Session stranger;
-    stranger.id = SessionId(std::string(32, digit));
-    stranger.cp = kCp;
-    stranger.number = GrantNumber(1);
-    stranger.price = config_.default_price;
+    const Session stranger = Stranger(1, digit);
     strangers.push_back(stranger);
     Feed({StartOf(stranger), FinalOf(stranger, 1, 1)});
   }

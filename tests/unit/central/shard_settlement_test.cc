@@ -62,11 +62,7 @@ TEST_F(ShardSettlementTest, WhatIsNotSettledIsNotAnswered) {
 // B94 B95 B63
 TEST_F(ShardSettlementTest, AFactOfAnUnknownSessionIsRefusedTogetherWithItsDeadLetter) {
   Online();
-  Session stranger;
-  stranger.id = SessionId("ffffffffffffffffffffffffffffffff");
-  stranger.cp = kCp;
-  stranger.number = GrantNumber(1);
-  stranger.price = config_.default_price;
+  const Session stranger = Stranger();
   auto_commit_ = false;
   const Fact final = FinalOf(stranger, 1, 1000);
   Feed({final});
@@ -88,11 +84,7 @@ TEST_F(ShardSettlementTest, AFactOfAnUnknownSessionIsRefusedTogetherWithItsDeadL
 // B94
 TEST_F(ShardSettlementTest, ARefusalIsAnsweredAgainAlsoAfterARestart) {
   Online();
-  Session stranger;
-  stranger.id = SessionId("ffffffffffffffffffffffffffffffff");
-  stranger.cp = kCp;
-  stranger.number = GrantNumber(1);
-  stranger.price = config_.default_price;
+  const Session stranger = Stranger();
   const Fact start = StartOf(stranger);
   const Fact final = FinalOf(stranger, 1, 1000);
   Feed({start, final});
@@ -111,9 +103,7 @@ TEST_F(ShardSettlementTest, ARefusalIsAnsweredAgainAlsoAfterARestart) {
 // B63
 TEST_F(ShardSettlementTest, ASampleOfAnUnknownSessionIsCountedAndDropped) {
   Online();
-  Session stranger;
-  stranger.id = SessionId("ffffffffffffffffffffffffffffffff");
-  stranger.cp = kCp;
+  const Session stranger = Stranger();
   Feed({SampleOf(stranger, 1, 1000)});
   EXPECT_EQ(shard().counters().unknown_samples, 1);
   EXPECT_THAT(Outbox<DeadLetter>(), IsEmpty());

@@ -401,6 +401,15 @@ class ShardTest : public ::testing::Test {
           now_, {.topic = topic, .partition = 0, .base = in.offset, .next = in.offset + 1, .facts = {&in, 1}}, out);
     });
   }
+  // A session of this charging point that no store knows.
+  Session Stranger(std::int64_t number = 1, char digit = 'f') const {
+    Session stranger;
+    stranger.id = SessionId(std::string(32, digit));
+    stranger.cp = kCp;
+    stranger.number = GrantNumber(number);
+    stranger.price = config_.default_price;
+    return stranger;
+  }
   std::vector<Ticket> Tickets(const SessionId& session) {
     return store_.ListTickets({.driver = {}, .cp = {}, .session = session}).value().items;
   }
