@@ -105,10 +105,16 @@ std::string OnATerminal() {
   Init({});
   Error("seen");
   ::dup2(saved, 2);
-  char text[1024];
-  const ssize_t size = ::read(master, text, sizeof(text));
+  // A read may end inside of the line: a terminal hands over what has come so far.
+  std::string text;
+  char some[1024];
+  while (!text.ends_with('\n')) {
+    const ssize_t size = ::read(master, some, sizeof(some));
+    if (size <= 0) break;
+    text.append(some, static_cast<std::size_t>(size));
+  }
   for (int fd : {master, slave, saved}) ::close(fd);
-  return std::string(text, static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+  return text;
 }
 
 TEST_F(LogTest, TheLevelIsColouredOnATerminalUnlessNoColorIsSet) {
