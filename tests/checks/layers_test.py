@@ -16,7 +16,7 @@ class LayersTest(unittest.TestCase):
         cls.addClassCleanup(cls.build.cleanup)
 
     def configure(self, case):
-        command = ["cmake", "-S", PROJECT, "-B", self.build.name, f"-DCASE={case}"]
+        command = ["cmake", "-G", "Ninja", "-S", PROJECT, "-B", self.build.name, f"-DCASE={case}"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         return done.returncode, " ".join((done.stdout + done.stderr).split())
 
