@@ -111,19 +111,7 @@ absl::Status FactIngest::OnCluster(absl::string_view cluster_id) {
     return known->empty() ? host_.store().SetKafkaClusterId(cluster_id) : absl::OkStatus();
   }
   if (!IsEmbedded(cluster_id)) {
-    MutexLock lock(mutex_);
-    if (accepted_cluster_ != cluster_id) {
-      if (waiting_cluster_ != cluster_id) {
-        waiting_cluster_ = std::string(cluster_id);
-        log::Error("another Kafka cluster answers; nothing is read until an operator accepts it",
-                   {{"cluster_id", cluster_id}, {"known_cluster_id", *known}});
-      }
-      const std::string reason =
-          absl::StrCat("Kafka cluster ", std::string(cluster_id), " is not the known ", *known, ": see AcceptCluster");
-      cluster_problem_ = reason;
-      ShowReadiness();
-      return absl::FailedPreconditionError(reason);
-    }
+    if (auto status = AskConsent(cluster_id, *known); !status.ok()) return status;
   }
   if (topic_check_) {
     if (auto status = topic_check_(); !status.ok()) return status;
@@ -132,6 +120,24 @@ absl::Status FactIngest::OnCluster(absl::string_view cluster_id) {
   log::Warn("reading another Kafka cluster from its start", {{"cluster_id", cluster_id}, {"known_cluster_id", *known}});
   ClusterIsTaken();
   return absl::OkStatus();
+}
+
+absl::Status FactIngest::AskConsent(absl::string_view cluster_id, absl::string_view known) {
+  const std::string reason =
+      absl::StrCat("Kafka cluster ", cluster_id, " is not the known ", known, ": see AcceptCluster");
+  {
+    MutexLock lock(mutex_);
+    if (accepted_cluster_ == cluster_id) return absl::OkStatus();
+    const bool is_said = waiting_cluster_ == cluster_id;
+    waiting_cluster_ = std::string(cluster_id);
+    cluster_problem_ = reason;
+    ShowReadiness();
+    if (is_said) return absl::FailedPreconditionError(reason);
+  }
+  // Of no charging point: any shard can say it. Its alert stands in the log, too.
+  const absl::Status said = host_.Apply(
+      0, [&](Shard& shard, const Moment& now, Effects& out) { shard.OnUnknownCluster(now, cluster_id, known, out); });
+  return said.ok() ? absl::FailedPreconditionError(reason) : said;
 }
 
 void FactIngest::Hold(absl::string_view reason) {

@@ -75,6 +75,8 @@ class FactIngest final : public BatchHandler {
   void Leave(const IncomingBatch& batch);
   // Unavailable while the store does not hold the new positions.
   absl::Status StartOver(absl::string_view cluster_id);
+  // FailedPrecondition: it waits for the operator's consent, which is said once.
+  absl::Status AskConsent(absl::string_view cluster_id, absl::string_view known);
   void ClusterIsTaken();
   void ShowReadiness() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 

@@ -40,6 +40,9 @@ constexpr AlertWords kAlerts[] = {
     {AlertKind::kDeadLetter, events::ALERT_KIND_DEAD_LETTER, events::ALERT_SEVERITY_WARNING},
     {AlertKind::kGap, events::ALERT_KIND_GAP, events::ALERT_SEVERITY_ERROR},
     {AlertKind::kLinkRefused, events::ALERT_KIND_REGISTRATION_REFUSED, events::ALERT_SEVERITY_WARNING},
+    {AlertKind::kEngineSilent, events::ALERT_KIND_ENGINE_SILENT, events::ALERT_SEVERITY_ERROR},
+    {AlertKind::kClusterUnknown, events::ALERT_KIND_CLUSTER_UNKNOWN, events::ALERT_SEVERITY_ERROR},
+    {AlertKind::kJournalReplaced, events::ALERT_KIND_JOURNAL_REPLACED, events::ALERT_SEVERITY_WARNING},
 };
 
 }  // namespace

@@ -22,7 +22,13 @@ absl::string_view Name(AlertKind kind) {
     case AlertKind::kGap:
       return "GAP";
     case AlertKind::kLinkRefused:
-      return "LINK_REFUSED";
+      return "REGISTRATION_REFUSED";
+    case AlertKind::kEngineSilent:
+      return "ENGINE_SILENT";
+    case AlertKind::kClusterUnknown:
+      return "CLUSTER_UNKNOWN";
+    case AlertKind::kJournalReplaced:
+      return "JOURNAL_REPLACED";
   }
   return "UNKNOWN";
 }

@@ -126,8 +126,11 @@ enum class AlertKind {
   kDeadLetter = 5,
   kGap = 6,
   kLinkRefused = 7,
+  kEngineSilent = 8,
+  kClusterUnknown = 9,
+  kJournalReplaced = 10,
 };
-inline constexpr int kAlertKinds = 7;
+inline constexpr int kAlertKinds = 10;
 // As on the wire, without its prefix: "LINK_LOST".
 absl::string_view Name(AlertKind kind);
 

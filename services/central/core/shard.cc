@@ -287,7 +287,9 @@ void Shard::Announce(const Moment& now, Effects& out) {
         change.point.last_state = point.last_state = before;
         RaiseAlert(now, AlertKind::kLinkLost, point.record.id, SessionId(), "no beat from the Monitor");
       } else if (point.shown == PointState::kFaulted) {
-        RaiseAlert(now, AlertKind::kPointFaulted, point.record.id, SessionId(), FaultText(point.report));
+        const bool is_silent = point.report.health == EngineHealth::kSilent;
+        RaiseAlert(now, is_silent ? AlertKind::kEngineSilent : AlertKind::kPointFaulted, point.record.id, SessionId(),
+                   FaultText(point.report));
       }
       // The driver is told what became of the charging point, too.
       if (SessionRow* holder = Holder(point);

@@ -216,6 +216,8 @@ class Shard {
   void ApplyFacts(const Moment& now, const FactBatch& batch, Effects& out);
   // The log lost or never had what the store expects: written down, said, and consuming goes on at `resume`.
   void OnGap(const Moment& now, const store::GapRecord& gap, std::int64_t resume, Effects& out);
+  // Facts come from this cluster only after the operator's consent: said.
+  void OnUnknownCluster(const Moment& now, absl::string_view cluster_id, absl::string_view known, Effects& out);
   // Unset: nothing was consumed yet.
   std::optional<std::int64_t> next_offset(absl::string_view topic, int partition) const;
 
@@ -338,6 +340,7 @@ class Shard {
   EngineHealth Judge(const Moment& now, const Point& point, EngineHealth health) const;
   void Hear(const Moment& now, Point& point, EngineReport report, Effects& out);
   void RaiseNumbers(Point& point, GrantNumber mark);
+  void TakeJournal(const Moment& now, Point& point, const std::string& id);
   // It is connected, and occupied by the session or still has facts of it, as far as its list tells.
   bool StillReports(const Point& point, const SessionId& id, const Moment& now) const;
   std::optional<Failure> WhyNotWrittenOff(const Session& session, const Moment& now);

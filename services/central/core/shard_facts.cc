@@ -317,4 +317,11 @@ void Shard::OnGap(const Moment& now, const store::GapRecord& gap, std::int64_t r
   Announce(now, out);
 }
 
+void Shard::OnUnknownCluster(const Moment& now, absl::string_view cluster_id, absl::string_view known, Effects& out) {
+  RaiseAlert(now, AlertKind::kClusterUnknown, CpId(), SessionId(),
+             absl::StrCat("Kafka cluster ", cluster_id, " answers, the known one is ", known,
+                          ": nothing is read until an operator accepts it (AcceptCluster)"));
+  Announce(now, out);
+}
+
 }  // namespace ev::central

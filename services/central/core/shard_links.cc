@@ -49,7 +49,7 @@ void Shard::OnHello(const Moment& now, const LinkHello& hello, Effects& out) {
       std::max({record.link_epoch.Next(), highest_deleted_epoch_.Next(), seen.Next(), LinkEpoch(incarnation_)});
   RaiseNumbers(*point, hello.mark);
   record.last_seen = point->last_seen = now.utc;
-  if (!hello.journal_id.empty()) record.journal_id = hello.journal_id;
+  TakeJournal(now, *point, hello.journal_id);
   point->link = Link{.epoch = record.link_epoch,
                      .open = true,
                      .monitor_version = hello.monitor_version,
@@ -119,10 +119,7 @@ void Shard::Hear(const Moment& now, Point& point, EngineReport report, Effects& 
   point.report = std::move(report);
   if (link.configured) {
     RaiseNumbers(point, point.report.mark);
-    if (const std::string& id = point.report.journal_id; !id.empty() && id != point.record.journal_id) {
-      point.record.journal_id = id;
-      Touch(point);
-    }
+    TakeJournal(now, point, point.report.journal_id);
     Reconcile(now, point, out);
   }
   if (is_news || StateOf(point, now) != point.shown) TouchView(point);
@@ -132,6 +129,19 @@ void Shard::Hear(const Moment& now, Point& point, EngineReport report, Effects& 
 void Shard::RaiseNumbers(Point& point, GrantNumber mark) {
   if (mark <= point.record.highest_grant || mark > kMaxGrantNumber) return;
   point.record.highest_grant = mark;
+  Touch(point);
+}
+
+// A new id means a new disk: what only the old one held is gone.
+void Shard::TakeJournal(const Moment& now, Point& point, const std::string& id) {
+  std::string& known = point.record.journal_id;
+  if (id.empty() || id == known) return;
+  if (!known.empty()) {
+    RaiseAlert(now, AlertKind::kJournalReplaced, point.record.id, SessionId(),
+               absl::StrCat("journal ", known, " has become ", id,
+                            "; open sessions whose facts may be lost: ", point.open.size()));
+  }
+  known = id;
   Touch(point);
 }
 

@@ -8,12 +8,14 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "evcharging/events/v1/alerts.pb.h"
 #include "tests/unit/central/fact_ingest_world.h"
 
 namespace ev::central {
 namespace {
 
 using ::testing::Each;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
@@ -207,9 +209,20 @@ TEST_F(FactIngestTest, WhatWasReadBeforeTheRewindIsDropped) {
   EXPECT_TRUE(world_.IsBooked(session_));
 }
 
-// B60
+// B41 B60
 TEST_F(FactIngestTest, AnotherClusterIsRefusedAndSaidUntilThatOneIsAccepted) {
   Start();
+  const auto alerts = [&] {
+    std::vector<std::string> texts;
+    const auto rows = world_.store.ReadOutbox(0, 100);
+    for (const store::StoredOutboxRecord& row : *rows) {
+      evcharging::events::v1::Alert alert;
+      if (row.record.topic != world_.topics.alerts.name || !alert.ParseFromString(row.record.value)) continue;
+      EXPECT_EQ(alert.kind(), evcharging::events::v1::ALERT_KIND_CLUSTER_UNKNOWN);
+      texts.push_back(alert.text());
+    }
+    return texts;
+  };
   EXPECT_THAT(ingest().AcceptCluster("cluster-2"), StatusIs(absl::StatusCode::kFailedPrecondition));
   EXPECT_THAT(ingest().OnCluster("cluster-2"), StatusIs(absl::StatusCode::kFailedPrecondition));
   EXPECT_EQ(ingest().waiting_cluster(), "cluster-2");
@@ -223,6 +236,9 @@ TEST_F(FactIngestTest, AnotherClusterIsRefusedAndSaidUntilThatOneIsAccepted) {
   EV_ASSERT_OK(ingest().AcceptCluster("cluster-2"));
   // The consent is for that one only.
   EXPECT_THAT(ingest().OnCluster("cluster-3"), StatusIs(absl::StatusCode::kFailedPrecondition));
+  // Operators are told once of each.
+  ASSERT_TRUE(Eventually(kPatience, [&] { return alerts().size() == 2; }));
+  EXPECT_THAT(alerts(), ElementsAre(HasSubstr("cluster-2"), HasSubstr("cluster-3")));
   EV_ASSERT_OK(ingest().OnCluster("cluster-2"));
   EXPECT_EQ(ingest().waiting_cluster(), "");
   EXPECT_EQ(*world_.store.KafkaClusterId(), "cluster-2");

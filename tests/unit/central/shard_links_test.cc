@@ -167,7 +167,7 @@ TEST_F(ShardLinksTest, AnEngineThatForgotItsConfigurationIsNotOffered) {
   EXPECT_EQ(StateOf(), PointState::kAvailable);
 }
 
-// B35
+// B35 B41
 TEST_F(ShardLinksTest, ThreeSecondsOfSilenceDisconnectThoughTheStreamIsOpen) {
   Online();
   Advance(absl::Milliseconds(2800));
@@ -226,7 +226,7 @@ TEST_F(ShardLinksTest, ANewLinkOffersNothingBeforeItsConfigurationWasTaken) {
   EXPECT_EQ(DenialOf(Start()), DenialReason::kPointNotReady);
 }
 
-// B34
+// B34 B41
 TEST_F(ShardLinksTest, AnEngineThatReportsAFaultIsFaulted) {
   Online();
   EngineReport report = Idle(0);
@@ -249,19 +249,39 @@ TEST_F(ShardLinksTest, AFaultThatIsClearedMakesThePointAvailableAgain) {
   EXPECT_EQ(StateOf(), PointState::kAvailable);
 }
 
-// B34 B52
+// B34 B41 B52
 TEST_F(ShardLinksTest, AnEngineThatDoesNotAnswerItsMonitorIsFaultedAndItsDriverIsTold) {
   Online();
   const Session session = Charging();
   outbox_.clear();
   BeatWithoutReport(EngineHealth::kSilent);
   EXPECT_EQ(StateOf(), PointState::kFaulted);
-  EXPECT_THAT(Alerts(), ElementsAre(AlertKind::kPointFaulted));
+  EXPECT_THAT(Alerts(), ElementsAre(AlertKind::kEngineSilent));
+  EXPECT_EQ(Outbox<Alert>()[0].text, "the Engine does not answer");
   const auto updates = Outbox<StatusUpdate>();
   ASSERT_THAT(updates, SizeIs(1));
   EXPECT_EQ(updates[0].session.id, session.id);
   EXPECT_EQ(updates[0].session.state, SessionState::kCharging);
   EXPECT_EQ(updates[0].point, PointState::kFaulted);
+}
+
+// B41
+TEST_F(ShardLinksTest, AnotherJournalOfAPointIsSaidOnce) {
+  Connect(kCp, {}, "");
+  EngineReport report = Idle(0);
+  Beat(report);  // The first that is heard of replaces none.
+  const Session session = Charging();
+  report = Busy(session, Phase::kCharging);
+  report.journal_id = "another";
+  Beat(report);
+  Beat(report);
+  EXPECT_THAT(Alerts(), ElementsAre(AlertKind::kJournalReplaced));
+  EXPECT_EQ(Outbox<Alert>()[0].cp, kCp);
+  EXPECT_EQ(Outbox<Alert>()[0].text, "journal journal has become another; open sessions whose facts may be lost: 1");
+  Connect(kCp, {}, "another");
+  EXPECT_THAT(Alerts(), SizeIs(1));
+  Connect(kCp, {}, "third");
+  EXPECT_THAT(Alerts(), SizeIs(2));
 }
 
 // B34
