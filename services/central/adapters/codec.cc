@@ -85,7 +85,7 @@ pb::ChargingPoint ToProto(const PointView& view) {
   return point;
 }
 
-pb::Session ToProto(const Session& from) {
+pb::Session ToProto(const Session& from, PointState point) {
   pb::Session session;
   session.set_session_id(from.id.value());
   session.set_charging_point_id(from.cp.value());
@@ -111,6 +111,7 @@ pb::Session ToProto(const Session& from) {
     session.mutable_write_off()->set_requested_by(from.written_off_by);
     session.mutable_write_off()->set_reason(from.written_off_reason);
   }
+  session.set_notice(std::string(NoticeFor(from.state, point)));
   PutRevision(from.revision, session.mutable_revision());
   return session;
 }

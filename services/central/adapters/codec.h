@@ -13,8 +13,8 @@
 namespace ev::central {
 
 evcharging::central::v1::ChargingPoint ToProto(const PointView& view);
-// Without ticket, adjustment and notice.
-evcharging::central::v1::Session ToProto(const Session& session);
+// Of a charging point in that state. Without ticket and adjustment.
+evcharging::central::v1::Session ToProto(const Session& session, PointState point);
 
 // Why a call was not done, with ErrorInfo.
 absl::Status ToStatus(const Failure& failure);

@@ -170,7 +170,8 @@ class SessionServiceImpl final : public pb::SessionService::CallbackService {
         [](const Failure&) { return false; });
   }
 
-  // Reads come from the store alone: it holds what is durable, and nothing else may be told.
+  // Reads come from the store: it holds what is durable, and of a session nothing else may be told. Only the notice is
+  // of this moment.
   ServerUnaryReactor* GetSession(CallbackServerContext*, const pb::GetSessionRequest* request,
                                  pb::Session* response) override {
     const auto call = rpc::UnaryCall<pb::Session>::Make(response);
@@ -180,7 +181,7 @@ class SessionServiceImpl final : public pb::SessionService::CallbackService {
       return call.get();
     }
     auto session = FindSession(host_.store(), *id);
-    call->Finish(session.ok() ? WithTickets(host_.store(), *session) : session.status());
+    call->Finish(session.ok() ? Seen(*session) : session.status());
     return call.get();
   }
 
@@ -201,7 +202,11 @@ class SessionServiceImpl final : public pb::SessionService::CallbackService {
     auto session = ResultAs<Session>(result);
     if (!session.ok()) return session.status();
     // Of a session that is over the ticket is read, in the committer's thread: a repeat or a write-off, so seldom.
-    return WithTickets(host_.store(), *session);
+    return Seen(*session);
+  }
+
+  absl::StatusOr<pb::Session> Seen(const Session& session) {
+    return WithTickets(host_.store(), session, host_.ShownState(session.cp));
   }
 
   absl::StatusOr<pb::ListSessionsResponse> List(const pb::ListSessionsRequest& request) {
@@ -213,7 +218,7 @@ class SessionServiceImpl final : public pb::SessionService::CallbackService {
     pb::ListSessionsResponse response;
     response.set_next_page_token(page->next_page_token);
     for (const Session& session : page->items) {
-      auto proto = WithTickets(host_.store(), session);
+      auto proto = Seen(session);
       if (!proto.ok()) return proto.status();
       *response.add_sessions() = *std::move(proto);
     }
@@ -242,7 +247,7 @@ class SessionServiceImpl final : public pb::SessionService::CallbackService {
           const auto* failure = std::get_if<Failure>(&result);
           if (failure == nullptr || !is_answer(*failure)) return SessionOf(result);
           auto now = FindSession(host_.store(), id);
-          return now.ok() ? WithTickets(host_.store(), *now) : now.status();
+          return now.ok() ? Seen(*now) : now.status();
         });
     return call.get();
   }

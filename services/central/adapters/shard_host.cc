@@ -170,6 +170,12 @@ int ShardHost::ShardOf(const CpId& cp) const {
   return PartitionFor(cp.value(), shards());
 }
 
+PointState ShardHost::ShownState(const CpId& cp) const {
+  Slot& slot = *slots_[ShardOf(cp)];
+  MutexLock lock(slot.mutex);
+  return slot.shard.shown(cp);
+}
+
 absl::Status ShardHost::Apply(int shard, const RowKeys& rows, Input input) {
   Slot& slot = *slots_[shard];
   RowKeys asked;  // Fetched already; what was not found does not exist.

@@ -94,6 +94,8 @@ class ShardHost {
 
   int shards() const { return static_cast<int>(slots_.size()); }
   int ShardOf(const CpId& cp) const;
+  // What a charging point shows now. Not durable by its nature: after a restart it is DISCONNECTED.
+  PointState ShownState(const CpId& cp) const;
 
   // Runs `input` on one shard, after the rows that it names but the shard does not hold have been read. `input` must
   // not block. Unavailable when the host has stopped, or the store could not be read.

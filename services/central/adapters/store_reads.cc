@@ -9,8 +9,9 @@
 
 namespace ev::central {
 
-absl::StatusOr<evcharging::central::v1::Session> WithTickets(store::Store& store, const Session& session) {
-  evcharging::central::v1::Session proto = ToProto(session);
+absl::StatusOr<evcharging::central::v1::Session> WithTickets(store::Store& store, const Session& session,
+                                                             PointState point) {
+  evcharging::central::v1::Session proto = ToProto(session, point);
   if (session.state != SessionState::kCompleted) return proto;
   const auto ticket = store.FindTicket(session.id.value());
   if (!ticket.ok()) {

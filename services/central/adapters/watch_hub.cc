@@ -168,10 +168,11 @@ void WatchHub::OnPoint(const PointChanged& change) {
 grpc::ServerWriteReactor<pb::WatchSessionsResponse>* WatchHub::WatchSessions(absl::StatusOr<SessionFilter> filter) {
   const auto encode = [this](const Session& session) {
     pb::WatchSessionsResponse message;
-    if (auto proto = WithTickets(host_.store(), session); proto.ok()) {
+    const PointState point = host_.ShownState(session.cp);
+    if (auto proto = WithTickets(host_.store(), session, point); proto.ok()) {
       *message.mutable_session() = *std::move(proto);
     } else {
-      *message.mutable_session() = ToProto(session);  // The ticket can be asked for.
+      *message.mutable_session() = ToProto(session, point);  // The ticket can be asked for.
     }
     return message;
   };
@@ -222,14 +223,13 @@ void WatchHub::OnSession(const SessionChanged& change) {
       auto made = std::make_shared<pb::WatchSessionsResponse>();
       pb::Session* session = made->mutable_changed();
       if (change.ticket.has_value() && change.ticket->kind == TicketKind::kFinal) {
-        *session = ToProto(change.session);
+        *session = ToProto(change.session, change.point);
         *session->mutable_ticket() = wire::ToProto(*change.ticket);
-      } else if (auto proto = WithTickets(host_.store(), change.session); proto.ok()) {
+      } else if (auto proto = WithTickets(host_.store(), change.session, change.point); proto.ok()) {
         *session = *std::move(proto);  // Reads only for what changes after its end, which is seldom.
       } else {
-        *session = ToProto(change.session);
+        *session = ToProto(change.session, change.point);
       }
-      session->set_notice(std::string(NoticeFor(change.session.state, change.point)));
       message = std::move(made);
     }
     reader.stream->Push(change.session.id.value(), change.session.revision, message);

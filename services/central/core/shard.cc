@@ -291,12 +291,13 @@ void Shard::Announce(const Moment& now, Effects& out) {
         RaiseAlert(now, is_silent ? AlertKind::kEngineSilent : AlertKind::kPointFaulted, point.record.id, SessionId(),
                    FaultText(point.report));
       }
-      // The driver is told what became of the charging point, too.
-      if (SessionRow* holder = Holder(point);
-          holder != nullptr && (point.shown == PointState::kDisconnected || point.shown == PointState::kFaulted)) {
-        Touch(*holder);
+      // Its drivers are told what became of the charging point, and when that is over.
+      for (const auto& [number, id] : point.open) {
+        SessionRow& row = *FindRow(id);
+        if (NoticeFor(row.session.state, before) == NoticeFor(row.session.state, point.shown)) continue;
+        Touch(row);
         if (config_.kafka_enabled) {
-          outbox_.push_back(StatusUpdate{holder->session, point.shown, std::nullopt, outbox_full_});
+          outbox_.push_back(StatusUpdate{row.session, point.shown, std::nullopt, outbox_full_});
         }
       }
     }
@@ -377,6 +378,11 @@ Shard::Batch Shard::TakeBatch() {
 
 std::int64_t Shard::links() const {
   return std::count_if(points_.begin(), points_.end(), [](const auto& p) { return p.second->link.open; });
+}
+
+PointState Shard::shown(const CpId& cp) const {
+  const auto it = points_.find(cp);
+  return it == points_.end() ? PointState::kDisconnected : it->second->shown;
 }
 
 std::int64_t Shard::PointsIn(PointState state) const {

@@ -244,6 +244,7 @@ class Shard {
   int shard() const { return state_.shard; }
   std::int64_t epoch() const { return state_.epoch; }
   std::int64_t links() const;
+  PointState shown(const CpId& cp) const;  // As told last; kDisconnected when there is no such point.
   std::int64_t PointsIn(PointState state) const;
   std::int64_t SessionsIn(SessionState state) const;  // Open ones and recent ones.
   std::int64_t commands_waiting() const { return static_cast<std::int64_t>(pending_.size()); }

@@ -130,6 +130,7 @@ TEST_F(WatchTest, AWatchOfAnUnknownSessionEndsAndBadFiltersAreNamed) {
   EXPECT_THAT(*WatchSessions(world, request)->inbox().WaitForEnd(), FailsAtField("session_id"));
 }
 
+// B84
 TEST_F(WatchTest, TheDriverIsToldThatTheChargingPointIsGone) {
   CentralWorld world;
   const auto monitor = Connected(world);
@@ -140,6 +141,10 @@ TEST_F(WatchTest, TheDriverIsToldThatTheChargingPointIsGone) {
   const auto told = watcher->inbox().Take([](const Sessions& m) { return !m.changed().notice().empty(); });
   ASSERT_TRUE(told.has_value());
   EXPECT_EQ(told->changed().notice(), "the charging point is disconnected");
+  // Whoever asks afterwards is told the same.
+  EXPECT_EQ(world.GetSession(grant.session_id())->notice(), "the charging point is disconnected");
+  EXPECT_EQ(world.Call(pb::ListSessionsRequest())->sessions(0).notice(), "the charging point is disconnected");
+  EXPECT_EQ(WatchSessions(world, {})->inbox().TakeAny()->session().notice(), "the charging point is disconnected");
   const auto point = world.Get("cp_001");
   EXPECT_EQ(point->state(), common::CHARGING_POINT_STATE_DISCONNECTED);
   EXPECT_EQ(point->current_session().session_id(), grant.session_id());
@@ -151,6 +156,12 @@ TEST_F(WatchTest, TheDriverIsToldThatTheChargingPointIsGone) {
   EXPECT_EQ(world.GetSession(grant.session_id())->stop_requested(), common::END_REASON_OPERATOR_STOP);
   monitor->Beat();
   EXPECT_TRUE(world.Becomes("cp_001", common::CHARGING_POINT_STATE_RESERVED));
+  const auto over = watcher->inbox().Take([&](const Sessions& m) {
+    return IsNewer(m.changed().revision(), told->changed().revision()) && m.changed().notice().empty();
+  });
+  EXPECT_TRUE(over.has_value());
+  EXPECT_EQ(world.GetSession(grant.session_id())->notice(), "");
+  EXPECT_EQ(world.Call(pb::ListSessionsRequest())->sessions(0).notice(), "");
 }
 
 // B153

@@ -37,7 +37,7 @@ TEST(CodecTest, WhatHasNotHappenedIsAbsentFromASession) {
   Session session;
   session.state = SessionState::kGranted;
   session.requested = absl::FromUnixMillis(1'500);
-  pb::Session proto = ToProto(session);
+  pb::Session proto = ToProto(session, PointState::kReserved);
   EXPECT_EQ(proto.request_time().seconds(), 1);
   EXPECT_EQ(proto.request_time().nanos(), 500'000'000);
   EXPECT_FALSE(proto.has_start_time() || proto.has_end_time() || proto.has_last_sample_time() || proto.has_target() ||
@@ -45,12 +45,12 @@ TEST(CodecTest, WhatHasNotHappenedIsAbsentFromASession) {
   session.stop_asked = EndReason::kDriverStop;
   session.measured = absl::FromUnixSeconds(7);
   session.updated = absl::FromUnixSeconds(8);
-  EXPECT_EQ(ToProto(session).stop_requested(), common::END_REASON_DRIVER_STOP);
-  EXPECT_EQ(ToProto(session).last_sample_time().seconds(), 7);
+  EXPECT_EQ(ToProto(session, PointState::kReserved).stop_requested(), common::END_REASON_DRIVER_STOP);
+  EXPECT_EQ(ToProto(session, PointState::kReserved).last_sample_time().seconds(), 7);
   session.state = SessionState::kExpired;
   session.denial = DenialReason::kCancelled;
   session.power_w = 5;
-  proto = ToProto(session);
+  proto = ToProto(session, PointState::kReserved);
   EXPECT_EQ(proto.denial().reason(), common::DENIAL_REASON_CANCELLED);
   EXPECT_EQ(proto.power_w(), 0);
   EXPECT_EQ(proto.stop_requested(), common::END_REASON_UNSPECIFIED) << "there is nothing to stop any more";

@@ -265,6 +265,26 @@ TEST_F(ShardLinksTest, AnEngineThatDoesNotAnswerItsMonitorIsFaultedAndItsDriverI
   EXPECT_EQ(updates[0].point, PointState::kFaulted);
 }
 
+// B84
+TEST_F(ShardLinksTest, TheDriverOfASessionThatWaitsForItsFinalIsToldOfItsPointAndWhenThatIsOver) {
+  Online();
+  const Session session = Charging();
+  Beat(Ended(session));
+  ASSERT_EQ(Get(session.id).state, SessionState::kAwaitingFinal);
+  outbox_.clear();
+  BeatWithoutReport(EngineHealth::kSilent);
+  ASSERT_THAT(Said<SessionChanged>(), SizeIs(1));
+  EXPECT_EQ(Said<SessionChanged>()[0].point, PointState::kFaulted);
+  Beat(Ended(session));
+  ASSERT_THAT(Said<SessionChanged>(), SizeIs(1));
+  EXPECT_EQ(Said<SessionChanged>()[0].point, PointState::kAvailable);
+  const auto updates = Outbox<StatusUpdate>();
+  ASSERT_THAT(updates, SizeIs(2));
+  EXPECT_EQ(updates[0].point, PointState::kFaulted);
+  EXPECT_EQ(updates[1].point, PointState::kAvailable);
+  EXPECT_GT(updates[1].session.revision, updates[0].session.revision);
+}
+
 // B41
 TEST_F(ShardLinksTest, AnotherJournalOfAPointIsSaidOnce) {
   Connect(kCp, {}, "");
