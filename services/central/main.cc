@@ -61,7 +61,7 @@ int Run(ev::central::Options& options, ev::process::StopSignal& stop) {
   const absl::Time started = clock.Now().utc;
   RandomIdSource ids;
   metrics::Registry registry("ev-central", process::Version());
-  metrics::Readiness readiness(registry, {"store", "kafka", "topics", "kafka_consumer"});
+  metrics::Readiness readiness(registry, {"store", "outbox", "kafka", "topics", "kafka_consumer"});
 
   absl::StatusOr<std::string> root = options.service.data_dir;
   if (root->empty()) root = process::DefaultDataRoot();
@@ -90,6 +90,7 @@ int Run(ev::central::Options& options, ev::process::StopSignal& stop) {
     stop.RequestStop("the store failed");
   });
   central::ChangeLog change_log;
+  (*host)->SetReadiness(readiness);
   (*host)->AddObserver(change_log);
   (*host)->AddObserver(console);
 
@@ -123,7 +124,6 @@ int Run(ev::central::Options& options, ev::process::StopSignal& stop) {
     if (backbone != nullptr) backbone->StopReading();
     (*host)->Stop(absl::ZeroDuration());
   };
-  readiness.SetReady("store");
   if (backbone != nullptr) backbone->Start();
 
   auto http = process::ListenOrMove(options.service.http_port, options.service.http_port_is_default, [&](int port) {

@@ -23,6 +23,8 @@ Surroundings CentralStatus::Now() {
   Surroundings now;
   metrics::Report report = readiness_.Get();
   now.overall = StatusOf(report);
+  const metrics::Condition& store = report.conditions["store"];
+  now.store = StatusOf({.health = store.health, .conditions = {{"store", store}}});
   if (auto id = store_.KafkaClusterId(); id.ok()) {
     now.cluster_id = *std::move(id);
   } else {

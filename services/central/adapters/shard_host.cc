@@ -135,6 +135,8 @@ ShardHost::~ShardHost() {
 }
 
 void ShardHost::Start() {
+  ShowStore();
+  if (readiness_ != nullptr) readiness_->SetReady("outbox");
   LookAtOutbox();
   committer_ = std::jthread([this](const std::stop_token& stop) { CommitLoop(stop); });
   ticker_ = std::jthread([this](const std::stop_token& stop) { TickLoop(stop); });
@@ -344,6 +346,15 @@ bool ShardHost::CommitOnce() {
   return true;
 }
 
+void ShardHost::ShowStore() {
+  if (readiness_ == nullptr) return;
+  if (is_behind()) {
+    readiness_->SetDegraded("store", "too much waits for it: calls are refused (OVERLOADED)");
+  } else {
+    readiness_->SetReady("store");
+  }
+}
+
 void ShardHost::LookAtOutbox() {
   MutexLock one(outbox_mutex_);
   const absl::StatusOr<std::int64_t> size = store_.OutboxSize();
@@ -362,8 +373,10 @@ void ShardHost::LookAtOutbox() {
   if (is_full) {
     log::Warn("the outbox is full: denials and alerts do not reach Kafka, of each session only the newest does",
               {{"rows", *size}, {"bound", options_.outbox_bound}});
+    if (readiness_ != nullptr) readiness_->SetDegraded("outbox", "full: denials and alerts do not reach Kafka");
   } else {
     log::Info("the outbox has room again", {{"rows", *size}, {"bound", options_.outbox_bound}});
+    if (readiness_ != nullptr) readiness_->SetReady("outbox");
   }
   for (const auto& slot : slots_) {
     MutexLock lock(slot->mutex);
@@ -440,6 +453,7 @@ void ShardHost::TickLoop(const std::stop_token& stop) {
     }
     const absl::Duration now = clock_.Now().monotonic;
     const bool was_paused = now - std::exchange(last, now) > kPause + options_.tick;
+    ShowStore();
     if (was_paused || is_behind()) continue;
     if (is_outbox_full_) LookAtOutbox();  // The relay may have made room.
     for (int i = 0; i < shards(); ++i) {

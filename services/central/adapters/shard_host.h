@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/id_source.h"
 #include "base/mutex.h"
+#include "metrics/readiness.h"
 #include "metrics/registry.h"
 #include "services/central/core/shard.h"
 #include "store/store.h"
@@ -78,6 +79,9 @@ class ShardHost {
 
   void SetLinks(LinkSink& links) { links_ = &links; }
   void AddObserver(Observer& observer) { observers_.push_back(&observer); }
+  // Conditions `store` and `outbox`: ready from Start() on, degraded while the host is behind, and while the outbox is
+  // full.
+  void SetReadiness(metrics::Readiness& readiness) { readiness_ = &readiness; }
   // Called once, from the committer's thread.
   void OnFailure(std::function<void(const absl::Status&)> on_failure) { on_failure_ = std::move(on_failure); }
   // Called when a commit has written outbox rows.
@@ -128,6 +132,8 @@ class ShardHost {
   bool CommitOnce();
   void TickLoop(const std::stop_token& stop);
   void Deliver(int shard, Effects effects);
+  // Whether the host is behind.
+  void ShowStore();
   // Tells every shard when the outbox has become full or has room again.
   void LookAtOutbox();
   void Wake();
@@ -140,6 +146,7 @@ class ShardHost {
   const OutboxEncoder encoder_;
   RandomIdSource ids_;  // Seeds those of the shards.
   LinkSink* links_ = nullptr;
+  metrics::Readiness* readiness_ = nullptr;
   std::vector<Observer*> observers_;
   std::function<void(const absl::Status&)> on_failure_;
   std::function<void()> on_outbox_;

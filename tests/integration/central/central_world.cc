@@ -23,7 +23,7 @@ namespace ev::central {
 
 struct CentralWorld::Parts {
   metrics::Registry registry{"ev-central", "test"};
-  metrics::Readiness readiness{registry, {}};
+  metrics::Readiness readiness{registry, {"store", "outbox"}};
   rpc::LiveStreams streams;
   std::unique_ptr<ShardHost> host;
   std::unique_ptr<LinkHub> links;
@@ -59,6 +59,7 @@ void CentralWorld::Start() {
   parts_->links = std::make_unique<LinkHub>(options_.link, shards, clock_, parts_->streams);
   shards.AddObserver(*parts_->watches);
   shards.SetLinks(*parts_->links);
+  shards.SetReadiness(parts_->readiness);
   parts_->services.push_back(MakeChargingPointService(shards, *parts_->watches));
   parts_->services.push_back(MakeSessionService(shards, *parts_->watches));
   parts_->services.push_back(MakeTicketService(store_));
@@ -105,6 +106,9 @@ ShardHost& CentralWorld::host() {
 }
 LinkHub& CentralWorld::links() {
   return *parts_->links;
+}
+metrics::Report CentralWorld::Readiness() const {
+  return parts_->readiness.Get();
 }
 std::string CentralWorld::Metrics() const {
   return parts_->registry.RenderText();

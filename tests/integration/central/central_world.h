@@ -26,6 +26,7 @@
 #include "evcharging/central/v1/server_service.pb.h"
 #include "evcharging/central/v1/session_service.pb.h"
 #include "evcharging/central/v1/ticket_service.pb.h"
+#include "metrics/readiness.h"
 #include "metrics/registry.h"
 #include "rpc/live_streams.h"
 #include "services/central/adapters/link_hub.h"
@@ -190,6 +191,7 @@ class CentralWorld final : public ServerStatus {
   AdvancingClock& clock() { return clock_; }
   LinkHub& links();
   std::string Metrics() const;
+  metrics::Report Readiness() const;
   std::shared_ptr<grpc::Channel> channel();
   std::string address() const;
 

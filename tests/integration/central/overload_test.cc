@@ -54,6 +54,11 @@ TEST_F(OverloadTest, BeyondTheBoundCallsAreRefusedAtOnceUntilTheStoreGoesOn) {
   ASSERT_THAT(world_.Create("cp_001"), IsOk());
   ASSERT_NO_FATAL_FAILURE(FallBehind());
 
+  // It takes what ends something and goes on by itself: degraded, not taken away.
+  const auto is_shown = [&] { return world_.Readiness().health == metrics::Health::kDegraded; };
+  EXPECT_TRUE(Eventually(kPatience, is_shown));
+  EXPECT_EQ(world_.Readiness().Reasons(), "store: too much waits for it: calls are refused (OVERLOADED)");
+
   const auto overloaded = Fails(absl::StatusCode::kResourceExhausted, "OVERLOADED");
   const auto got = world_.Get("cp_001");
   EXPECT_THAT(got, overloaded);
@@ -71,6 +76,7 @@ TEST_F(OverloadTest, BeyondTheBoundCallsAreRefusedAtOnceUntilTheStoreGoesOn) {
   ASSERT_NO_FATAL_FAILURE(CatchUp());
   EXPECT_THAT(world_.Get("cp_002"), Fails(absl::StatusCode::kNotFound, "POINT_UNKNOWN")) << "nothing of it was done";
   EXPECT_EQ(world_.Get("cp_001")->causes_size(), 0);
+  EXPECT_TRUE(Eventually(kPatience, [&] { return world_.Readiness().health == metrics::Health::kReady; }));
 }
 
 // B164

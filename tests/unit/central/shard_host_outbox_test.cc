@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
+#include "metrics/readiness.h"
 #include "metrics/registry.h"
 #include "services/central/adapters/shard_host.h"
 #include "store/inmemory/inmemory_store.h"
@@ -32,6 +33,7 @@ class ShardHostOutboxTest : public ::testing::Test {
           return store::OutboxRecord{.id = "id", .topic = "topic", .key = "key", .value = "", .headers = {}};
         },
         registry_);
+    host_->SetReadiness(readiness_);
     host_->Start();
     Do([](Shard& shard, const Moment& now, CallId call, Effects& out) {
       CreatePointCall create;
@@ -71,6 +73,7 @@ class ShardHostOutboxTest : public ::testing::Test {
 
   SystemClock clock_;
   metrics::Registry registry_{"ev-central", "test"};
+  metrics::Readiness readiness_{registry_, {"store", "outbox"}};
   store::InMemoryStore store_{1, "0123456789abcdef0123456789abcdef", absl::FromUnixSeconds(1'700'000'000)};
   std::unique_ptr<ShardHost> host_;
 };
@@ -78,7 +81,10 @@ class ShardHostOutboxTest : public ::testing::Test {
 // B103
 TEST_F(ShardHostOutboxTest, WhenTheOutboxHasRoomAgainADenialIsWrittenAgain) {
   Start({.outbox_bound = 1, .tick = absl::Milliseconds(5)});
+  EXPECT_EQ(readiness_.Get().health, metrics::Health::kReady);
   BeDenied();
+  EXPECT_EQ(readiness_.Get().health, metrics::Health::kDegraded);
+  EXPECT_EQ(readiness_.Get().Reasons(), "outbox: full: denials and alerts do not reach Kafka");
   ASSERT_FALSE(OutboxPositions().empty());
   const std::size_t rows = OutboxPositions().size();
   BeDenied();
@@ -89,6 +95,8 @@ TEST_F(ShardHostOutboxTest, WhenTheOutboxHasRoomAgainADenialIsWrittenAgain) {
     BeDenied();
     return !OutboxPositions().empty();
   }));
+  EV_ASSERT_OK(store_.DeleteOutbox(OutboxPositions()));
+  EXPECT_TRUE(Eventually(kPatience, [&] { return readiness_.Get().health == metrics::Health::kReady; }));
 }
 
 // B103 B122
@@ -98,6 +106,7 @@ TEST_F(ShardHostOutboxTest, AnOutboxThatIsFullAtTheStartIsKnownToBe) {
   batch.outbox.push_back({.id = "old", .topic = "topic", .key = "key", .value = "", .headers = {}});
   EV_ASSERT_OK(store_.Commit({batch}).at(0));
   Start({.outbox_bound = 1});
+  EXPECT_EQ(readiness_.Get().health, metrics::Health::kDegraded);
   BeDenied();
   EXPECT_TRUE(Exports("ev_denials_dropped_total 1"));
 }
