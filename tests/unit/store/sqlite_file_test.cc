@@ -169,15 +169,19 @@ TEST_F(SqliteFileTest, TheMarksOfTheFileAreWritten) {
   EXPECT_EQ(header.substr(60, 4), std::string("\0\0\0\2", 4));
 }
 
-TEST_F(SqliteFileTest, AFileOfTheFirstSchemaIsBroughtUpToDateAndKeepsItsSessions) {
+TEST_F(SqliteFileTest, AFileOfTheFirstSchemaIsBroughtUpToDateAndKeepsItsRows) {
   Session charged = FullSession(1);
+  charged.state = SessionState::kCompleted;
   Session granted = OpenSession(2, SessionState::kGranted);
+  granted.number = FullPoint("cp_001").highest_grant;
   {
     auto store = Open();
     EV_ASSERT_OK(store);
     ShardBatch batch;
     batch.epoch = (*store)->TakeShards("o", "a").value().at(0).epoch;
     batch.sessions = {charged, granted};
+    batch.points = {FullPoint("cp_001")};
+    batch.tickets = {FullTicket(1)};
     EXPECT_THAT((*store)->Commit({batch}), ::testing::ElementsAre(IsOk()));
   }
   std::string back = "PRAGMA user_version = 1;";
@@ -193,6 +197,8 @@ TEST_F(SqliteFileTest, AFileOfTheFirstSchemaIsBroughtUpToDateAndKeepsItsSessions
   EV_ASSERT_OK(store);
   EXPECT_EQ((*store)->FindSession(charged.id).value(), charged);
   EXPECT_EQ((*store)->FindSession(granted.id).value(), granted);
+  EXPECT_EQ((*store)->FindTicket(FullTicket(1).id).value(), FullTicket(1));
+  EXPECT_THAT((*store)->TakeShards("o", "a").value().at(0).points, ::testing::ElementsAre(FullPoint("cp_001")));
   EV_EXPECT_OK((*store)->CheckIntegrity());
 }
 
