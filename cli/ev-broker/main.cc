@@ -7,6 +7,7 @@
 #include <iostream>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -30,6 +31,7 @@ constexpr const char* kExamples =
     "Examples:\n"
     "  ev-broker                          # 127.0.0.1:9092\n"
     "  ev-broker --port 0                 # a free port, printed\n"
+    "  ev-broker --topic my_alerts        # for ev-central --topic-alerts my_alerts\n"
     "  kcat -b localhost:9092 -C -t charging_status_updates\n"
     "Exit: 0 asked to stop (SIGTERM, SIGINT), 1 failed (the port is taken), 2 wrong arguments.";
 
@@ -68,16 +70,23 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(1, 1000))
       ->envname("EV_BROKER_PARTITIONS")
       ->capture_default_str();
+  std::vector<std::string> more;
+  app.add_option("--topic", more, "A further topic, with as many partitions: what a --topic-* of Central names");
   if (const auto exit_code = ev::config::ParseCommandLine(app, argc, argv, std::cout, std::cerr)) return *exit_code;
   topics.session_data.partitions = fact_partitions;
   topics.session_complete.partitions = fact_partitions;
   if (absl::Status status = ev::ValidateTopics(topics); !status.ok()) return Fail(status, kMisconfigured);
 
-  absl::StatusOr<std::unique_ptr<ev::kafka::EmbeddedBroker>> broker =
-      ev::kafka::EmbeddedBroker::Start(port, topics.All());
+  std::vector<ev::TopicConfig> all = topics.All();
+  for (const std::string& name : more) {
+    topics.alerts.name = name;  // A further topic is held to the same rules.
+    if (absl::Status status = ev::ValidateTopics(topics); !status.ok()) return Fail(status, kMisconfigured);
+    all.push_back({.name = name, .partitions = fact_partitions});
+  }
+  absl::StatusOr<std::unique_ptr<ev::kafka::EmbeddedBroker>> broker = ev::kafka::EmbeddedBroker::Start(port, all);
   if (!broker.ok()) return Fail(broker.status(), kFailed);
   std::cout << "ev-broker listens on " << (*broker)->bootstrap() << " (in memory only: nothing is durable)\n";
-  for (const ev::TopicConfig& topic : topics.All()) {
+  for (const ev::TopicConfig& topic : all) {
     std::cout << "topic " << topic.name << ", partitions: " << topic.partitions << "\n";
   }
   std::cout << std::flush;

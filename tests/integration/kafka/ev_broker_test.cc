@@ -99,6 +99,19 @@ TEST(EvBrokerTest, ServesTheTopicsUntilItIsAskedToStop) {
   }
 }
 
+TEST(EvBrokerTest, MakesFurtherTopicsByName) {
+  Child broker({"--port", "0", "--partitions", "5", "--topic", "my_data", "--topic", "my_finals"});
+  const std::string line = broker.ReadLine();
+  const std::size_t at = line.find("127.0.0.1:");
+  ASSERT_NE(at, std::string::npos) << line;
+  const auto admin = *Admin::Create({.brokers = line.substr(at, line.find(' ', at) - at)});
+  EXPECT_EQ(*admin->PartitionCount("my_data", absl::Seconds(20)), 5);
+  EXPECT_EQ(*admin->PartitionCount("my_finals", absl::Seconds(20)), 5);
+  EXPECT_EQ(*admin->PartitionCount("charging_session_data", absl::Seconds(20)), 5);
+  broker.Signal(SIGTERM);
+  EXPECT_EQ(broker.Wait(), 0);
+}
+
 TEST(EvBrokerTest, ATakenPortEndsWithOneAndNamesIt) {
   const auto taken = *EmbeddedBroker::Start();
   Child broker({"--port", std::to_string(taken->port())});
@@ -110,6 +123,9 @@ TEST(EvBrokerTest, WrongArgumentsEndWithTwoAndHelpWithZero) {
   Child wrong({"--partitions", "0"});
   EXPECT_THAT(wrong.ReadAll(), HasSubstr("--partitions"));
   EXPECT_EQ(wrong.Wait(), 2);
+  Child no_name({"--topic", "no name"});
+  EXPECT_THAT(no_name.ReadAll(), HasSubstr("no name"));
+  EXPECT_EQ(no_name.Wait(), 2);
   Child unknown({"--prot", "1"});
   EXPECT_EQ(unknown.ReadAll(), "ev-broker: unknown option --prot; did you mean --port? (ev-broker --help)\n");
   EXPECT_EQ(unknown.Wait(), 2);
