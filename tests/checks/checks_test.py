@@ -69,11 +69,12 @@ class ChecksTest(unittest.TestCase):
     def test_money_and_energy_are_no_floating_point(self):
         for path, line in (("proto/a/v1/a.proto", "double energy_mwh = 1;"), ("libs/domain/a.h", "float price = 0;"),
                            ("services/central/core/a.cc", "auto amount = energy_mwh * 0.35;"),
-                           ("services/central/core/a.cc", "const double share = EnergyOf(x);")):
+                           ("services/central/core/a.cc", "const double share = EnergyOf(x);"),
+                           ("services/engine/adapters/a.cc", "double energy_mwh = 0;"), ("libs/wire/a.cc", "float price;")):
             self.assertEqual(len(self.findings(integer_money.check, {path: line + "\n"})), 1, line)
         for path, line in (("proto/a/v1/a.proto", "int64 energy_mwh = 1;  // 1.5 kWh is 1500000; never a double"),
                            ("services/a/core/a.h", "double Chance();"), ("libs/domain/a.cc", 'Say("price 0.35");'),
-                           ("libs/metrics/a.h", "double energy_mwh;")):
+                           ("cli/a/a.cc", "double energy_mwh;")):
             self.assertEqual(self.findings(integer_money.check, {path: line + "\n"}), [], line)
 
     def test_a_header_guard_is_the_path_by_which_it_is_included(self):
@@ -90,7 +91,8 @@ class ChecksTest(unittest.TestCase):
     def test_a_promise_needs_a_test_that_names_it(self):
         document = "**B1.** One.\n\n**B2.** Two, which is\nlong. *later*\n\n**B3.** Three.\n"
         named = {"docs/behaviour.md": document, "tests/a_test.cc": "// B1\nTEST(A, B) {\n",
-                 "tests/b.py": "    # B3\n    def test_b(self):\n", "tests/CMakeLists.txt": "a_test.cc b"}
+                 "tests/b.py": "    # B3\n    def test_b(self):\n", 
+                 "tests/CMakeLists.txt": "foreach(x a b)\n COMMAND tests/${x}.py\nendforeach()\nadd(SRCS a_test.cc)"}
         self.assertEqual(self.findings(promises.check, named), [])
         unnamed = {"docs/behaviour.md": document, "tests/a_test.cc": "// B1 B2\nTEST(A, B) {\n",
                    "tests/CMakeLists.txt": "a_test.cc"}
@@ -103,17 +105,24 @@ class ChecksTest(unittest.TestCase):
 
     def test_a_name_above_no_test_proves_nothing(self):
         for path, text in (("a_test.cc", "// B1\nint x;\n"), ("a_test.cc", "// B1\nTEST(A, DISABLED_B) {\n"),
-                           ("b.py", "# B1\nx = 1\n"), ("b.py", "# B1\n@unittest.skip\ndef test_b(self):\n")):
+                           ("b.py", "# B1\nx = 1\n"), ("b.py", "# B1\n@decorated\ndef test_b(self):\n")):
             files = {"docs/behaviour.md": "**B1.** One.\n", f"tests/{path}": text, "tests/CMakeLists.txt": path}
             self.assertEqual(self.findings(promises.check, files),
                              [f"tests/{path}:1: B1 stands above no test that runs", "docs/behaviour.md: no test names B1"])
 
     def test_a_file_that_is_not_built_or_run_proves_nothing(self):
-        files = {"docs/behaviour.md": "**B1.** One.\n", "tests/a_test.cc": "// B1\nTEST(A, B) {\n",
-                 "tests/CMakeLists.txt": "other_test.cc", "tests/CMakeLists.txt.in": "a_test.cc"}
-        self.assertEqual(self.findings(promises.check, files),
-                         ["tests/a_test.cc:1: tests/CMakeLists.txt does not mention a_test.cc",
-                          "docs/behaviour.md: no test names B1"])
+        for build in ("other/a_test.cc", "# a_test.cc", "a_test", "foreach(x b)\n${x}_test.cc\nendforeach()"):
+            files = {"docs/behaviour.md": "**B1.** One.\n", "tests/a_test.cc": "// B1\nTEST(A, B) {\n",
+                     "tests/CMakeLists.txt": build, "tests/CMakeLists.txt.in": "a_test.cc"}
+            self.assertEqual(self.findings(promises.check, files),
+                             ["tests/a_test.cc:1: tests/CMakeLists.txt does not name a_test.cc",
+                              "docs/behaviour.md: no test names B1"], build)
+
+    def test_no_test_is_skipped(self):
+        for path, text in (("a_test.cc", "TEST(A, B) {\n  GTEST_SKIP();\n"), ("b.py", "@unittest.skip('x')\nclass B:\n"),
+                           ("b.py", "@unittest.skipIf(x, 'y')\ndef test_b(self):\n"), ("b.py", "self.skipTest('x')\n")):
+            files = {"docs/behaviour.md": "**B1.** One. *later*\n", f"tests/{path}": text}
+            self.assertEqual(len(self.findings(promises.check, files)), 1, text)
 
     def test_a_document_without_promises_is_told(self):
         self.assertEqual(self.findings(promises.check, {"docs/behaviour.md": "**B1** One.\n"}),
