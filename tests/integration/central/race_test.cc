@@ -1,4 +1,4 @@
-// Many at once. Runs under tsan.
+// Many at once.
 
 #include <gmock/gmock.h>
 
