@@ -296,7 +296,8 @@ void Shard::Announce(const Moment& now, Effects& out) {
         SessionRow& row = *FindRow(id);
         if (NoticeFor(row.session.state, before) == NoticeFor(row.session.state, point.shown)) continue;
         Touch(row);
-        if (config_.kafka_enabled) {
+        const bool is_transition = row.announced != row.session.state;  // Which is told below.
+        if (config_.kafka_enabled && !is_transition) {
           outbox_.push_back(StatusUpdate{row.session, point.shown, std::nullopt, outbox_full_});
         }
       }

@@ -285,6 +285,20 @@ TEST_F(ShardLinksTest, TheDriverOfASessionThatWaitsForItsFinalIsToldOfItsPointAn
   EXPECT_GT(updates[1].session.revision, updates[0].session.revision);
 }
 
+// B84
+TEST_F(ShardLinksTest, AFaultThatEndsAChargeIsToldWithItsTransitionOnce) {
+  Online();
+  const Session session = Charging();
+  outbox_.clear();
+  EngineReport report = Ended(session);
+  report.health = EngineHealth::kFaulted;
+  Beat(report);
+  const auto updates = Outbox<StatusUpdate>();
+  ASSERT_THAT(updates, SizeIs(1));
+  EXPECT_EQ(updates[0].session.state, SessionState::kAwaitingFinal);
+  EXPECT_EQ(updates[0].point, PointState::kFaulted);
+}
+
 // B41
 TEST_F(ShardLinksTest, AnotherJournalOfAPointIsSaidOnce) {
   Connect(kCp, {}, "");
