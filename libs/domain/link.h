@@ -56,6 +56,7 @@ struct EngineReport {
   GrantNumber mark;               // The highest grant number it has seen.
   std::string journal_id;         // A new id means a new disk.
   std::int64_t journal_room = 0;  // Facts that still fit.
+  bool journal_full = false;      // No further session fits, whatever the number says.
   bool plugged_in = false;
   std::optional<Occupation> occupation;
   std::vector<Unsettled> unsettled;  // Oldest first, at most kMaxUnsettledListed.

@@ -325,6 +325,7 @@ pb::EngineReport ToProto(const EngineReport& report) {
   out.set_fault(report.fault);
   out.set_journal_id(report.journal_id);
   out.set_journal_room_facts(report.journal_room);
+  out.set_journal_full(report.journal_full);
   if (report.occupation) {
     pb::Occupancy& occupancy = *out.mutable_occupancy();
     occupancy.set_session_id(report.occupation->session.value());
@@ -358,6 +359,7 @@ absl::StatusOr<EngineReport> FromProto(const pb::EngineReport& report) {
   out.mark = GrantNumber(report.grant_mark());
   out.journal_id = report.journal_id();
   out.journal_room = report.journal_room_facts();
+  out.journal_full = report.journal_full();
   if (report.has_occupancy()) {
     const pb::Occupancy& occupancy = report.occupancy();
     if (occupancy.phase() != pb::OCCUPANCY_PHASE_GRANTED && occupancy.phase() != pb::OCCUPANCY_PHASE_CHARGING) {

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "base/mutex.h"
+#include "base/stop_pause.h"
 #include "kafka/log_sink.h"
 #include "log/log.h"
 
@@ -108,13 +108,9 @@ void Backbone::Stop(absl::Duration limit) {
 }
 
 void Backbone::SetUp(const std::stop_token& stop) {
-  Mutex mutex;
-  CondVar wake;
-  const std::stop_callback on_stop(stop, [&] {
-    MutexLock lock(mutex);
-    wake.SignalAll();
-  });
-  while (!stop.stop_requested()) {
+  StopPause pause(stop);
+  absl::Duration wait;  // None before the first look.
+  while (pause.For(wait)) {
     absl::Status status = absl::UnavailableError("the broker does not answer");
     // Before that it is the look that says why not.
     if (!is_reading_ || producer_->Health().connected) status = LookAtTopics();
@@ -123,8 +119,7 @@ void Backbone::SetUp(const std::stop_token& stop) {
       is_reading_ = status.ok();
       if (!status.ok()) readiness_.SetDegraded(kTopicsCondition, status.message());
     }
-    MutexLock lock(mutex);
-    if (!stop.stop_requested()) wake.WaitFor(mutex, status.ok() ? config_.look_again : kPause);
+    wait = status.ok() ? config_.look_again : kPause;
   }
 }
 

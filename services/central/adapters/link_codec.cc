@@ -114,8 +114,8 @@ absl::StatusOr<EngineReport> ReadReport(const common::EngineReport& from) {
       .configured_epoch = LinkEpoch(from.configured_link_epoch()),
       .mark = GrantNumber(from.grant_mark()),
       .journal_id = from.journal_id(),
-      // A full journal has room for no session, whatever the number says.
-      .journal_room = from.journal_full() ? 0 : from.journal_room_facts(),
+      .journal_room = from.journal_room_facts(),
+      .journal_full = from.journal_full(),
       .occupation = std::nullopt,
       .unsettled = {},
       .unsettled_total = from.unsettled_total(),

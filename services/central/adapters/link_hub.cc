@@ -10,6 +10,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "base/error_detail.h"
+#include "base/stop_pause.h"
 #include "evcharging/central/v1/link_service.grpc.pb.h"
 #include "log/log.h"
 #include "rpc/server_streams.h"
@@ -375,20 +376,8 @@ std::size_t LinkHub::size() const {
 }
 
 void LinkHub::HelloLoop(const std::stop_token& stop) {
-  Mutex mutex;
-  CondVar wake;
-  const std::stop_callback on_stop(stop, [&] {
-    MutexLock lock(mutex);
-    wake.Signal();
-  });
-  const absl::Duration pause = std::min(impl_->hello_deadline() / 5, absl::Seconds(1));
-  while (!stop.stop_requested()) {
-    {
-      MutexLock lock(mutex);
-      if (!stop.stop_requested()) wake.WaitFor(mutex, pause);
-    }
-    if (!stop.stop_requested()) impl_->CheckHellos();
-  }
+  StopPause pause(stop);
+  while (pause.For(std::min(impl_->hello_deadline() / 5, absl::Seconds(1)))) impl_->CheckHellos();
 }
 
 }  // namespace ev::central

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/stop_pause.h"
 #include "events/murmur2.h"
 #include "log/log.h"
 #include "metrics/total.h"
@@ -438,19 +439,9 @@ void ShardHost::Deliver(int shard, Effects effects) {
 // --- time and figures ------------------------------------------------------------------------------------------------
 
 void ShardHost::TickLoop(const std::stop_token& stop) {
-  Mutex mutex;
-  CondVar wake;
-  const std::stop_callback on_stop(stop, [&] {
-    MutexLock lock(mutex);
-    wake.Signal();
-  });
+  StopPause pause(stop);
   absl::Duration last = clock_.Now().monotonic;
-  while (!stop.stop_requested()) {
-    {
-      MutexLock lock(mutex);
-      if (stop.stop_requested()) return;
-      wake.WaitFor(mutex, options_.tick);
-    }
+  while (pause.For(options_.tick)) {
     const absl::Duration now = clock_.Now().monotonic;
     const bool was_paused = now - std::exchange(last, now) > kPause + options_.tick;
     ShowStore();

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/stop_pause.h"
 #include "evcharging/central/v1/charging_point_service.pb.h"
 #include "evcharging/central/v1/session_service.pb.h"
 #include "services/central/adapters/codec.h"
@@ -239,21 +240,11 @@ void WatchHub::OnSession(const SessionChanged& change) {
 // --- time ------------------------------------------------------------------------------------------------------------
 
 void WatchHub::HeartbeatLoop(const std::stop_token& stop) {
-  Mutex mutex;
-  CondVar wake;
-  const std::stop_callback on_stop(stop, [&] {
-    MutexLock lock(mutex);
-    wake.Signal();
-  });
+  StopPause pause(stop);
   absl::Duration next = clock_.Now().monotonic + options_.heartbeat;
-  while (!stop.stop_requested()) {
-    {
-      MutexLock lock(mutex);
-      const absl::Duration left = next - clock_.Now().monotonic;
-      if (!stop.stop_requested() && left > absl::ZeroDuration()) wake.WaitFor(mutex, left);
-    }
+  while (pause.For(next - clock_.Now().monotonic)) {
     const Moment now = clock_.Now();
-    if (now.monotonic < next || stop.stop_requested()) continue;
+    if (now.monotonic < next) continue;
     next = now.monotonic + options_.heartbeat;
     for (const auto& reader : *impl_->points.list()) reader.stream->Beat(now.utc);
     for (const auto& reader : *impl_->sessions.list()) reader.stream->Beat(now.utc);

@@ -261,7 +261,7 @@ PointView Shard::View(const Point& point, const Moment& now) {
       .last_seen = point.last_seen,
       .monitor_version = point.link.monitor_version,
       .journal_room = point.report.journal_room,
-      .journal_full = point.is_report_valid && point.report.journal_room < 2,
+      .journal_full = point.is_report_valid && point.report.journal_full,
       .unsettled_total = point.report.unsettled_total,
       .kafka_fault = IsFresh(point, now) ? point.report.kafka_fault : "",
       .waiting_for = {},

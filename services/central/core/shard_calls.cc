@@ -67,7 +67,7 @@ std::optional<Failure> Shard::WhyNotOffered(const CpId& cp, const Moment& now) {
   if (point->report.mark < point->record.highest_grant) {
     return denied(DenialReason::kPointNotReady, "has not yet confirmed the grant before");
   }
-  if (point->report.journal_room < 2) {
+  if (point->report.journal_full) {
     return denied(DenialReason::kJournalFull, "has no room to keep another charge");
   }
   return std::nullopt;

@@ -163,7 +163,6 @@ pb::EngineStatus Encode(const Status& status, const std::string& kafka_fault) {
   out.set_charging_point_id(status.cp.value());
   common::EngineReport& report = *out.mutable_report();
   report = wire::ToProto(status.report);
-  report.set_journal_full(status.journal_full);
   report.set_highest_link_epoch(status.link_epoch.value());
   report.set_kafka_fault(kafka_fault);
   if (report.has_occupancy()) {

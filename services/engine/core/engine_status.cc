@@ -67,6 +67,7 @@ EngineReport Engine::MakeReport() const {
   report.mark = mark_;
   report.journal_id = journal_id_;
   report.journal_room = std::max<std::int64_t>(capacity_ - KeptFacts(), 0);
+  report.journal_full = JournalFull();
   report.plugged_in = plugged_in_;
   if (const Grant* grant = CurrentGrant()) {
     report.occupation = Occupation{.session = grant->session, .number = grant->number, .phase = Phase::kGranted};
@@ -99,7 +100,6 @@ Status Engine::GetStatus(Moment now) const {
   status.last_start = last_start_;
   status.register_mwh = meter_.register_mwh;
   status.power_w = meter_.power_w;
-  status.journal_full = JournalFull();
   return status;
 }
 

@@ -32,7 +32,6 @@ struct Status {
   absl::Time last_start = absl::InfinitePast();  // Of the newest session's energy.
   std::int64_t register_mwh = 0;
   std::int64_t power_w = 0;
-  bool journal_full = false;
 };
 
 // Where the answer to a person's request goes: given with the request.

@@ -247,13 +247,13 @@ class MonitorHost::Impl final : public pb::MonitorService::CallbackService {
 
   void OnCommand(StreamId link, const central::Command& message) {
     Pass(Decode(message), [&](Monitor& core, Command command, Moment now) {
+      mutex_.AssertHeld();
       command.id = NextCommand(message.command_id());
       core.TakeCommand(link, std::move(command), now);
     });
   }
 
-  // Only under the lock: Apply's callers.
-  CommandId NextCommand(const std::string& id) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  CommandId NextCommand(const std::string& id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     last_command_ = last_command_.Next();
     command_ids_[last_command_] = id;
     return last_command_;
@@ -287,6 +287,7 @@ class MonitorHost::Impl final : public pb::MonitorService::CallbackService {
         auto report = wire::FromProto(message.status().report());
         if (!report.ok()) return log::Warn("the Engine's status is not usable", {{"error", report.status()}});
         return Apply([&](Monitor& core, Moment now) {
+          mutex_.AssertHeld();
           KeepStatus(message.status());
           core.EngineReported(attach, *std::move(report), now);
         });
@@ -301,7 +302,7 @@ class MonitorHost::Impl final : public pb::MonitorService::CallbackService {
     }
   }
 
-  void KeepStatus(const engine::EngineStatus& status) ABSL_NO_THREAD_SAFETY_ANALYSIS { engine_status_ = status; }
+  void KeepStatus(const engine::EngineStatus& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { engine_status_ = status; }
 
   common::EngineReport NewestReport() const {
     MutexLock lock(mutex_);
@@ -335,13 +336,16 @@ class MonitorHost::Impl final : public pb::MonitorService::CallbackService {
     }
     rpc::CallAsync(*engine_->async(), method, std::move(request), forward.limit,
                    [this, id = forward.command.id](absl::StatusOr<Result> result) {
-                     Apply([&](Monitor& core, Moment now) { Finish(core, id, std::move(result), now); });
+                     Apply([&](Monitor& core, Moment now) {
+                       mutex_.AssertHeld();
+                       Finish(core, id, std::move(result), now);
+                     });
                    });
   }
 
-  // Only under the lock.
   template <typename Result>
-  void Finish(Monitor& core, CommandId id, absl::StatusOr<Result> result, Moment now) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  void Finish(Monitor& core, CommandId id, absl::StatusOr<Result> result, Moment now)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     --calls_;
     if (!result.ok()) return core.CommandDone(id, result.status(), now);
     Answered answered = Decode(*result);

@@ -95,10 +95,11 @@ TEST(LinkCodecTest, TheMonitorsJudgementOverridesTheEnginesReport) {
   EXPECT_EQ(read->report->configured_epoch, LinkEpoch(5));
   EXPECT_EQ(read->report->mark, GrantNumber(3));
   EXPECT_EQ(read->report->journal_room, 100);
+  EXPECT_FALSE(read->report->journal_full);
   EXPECT_FALSE(read->report->occupation.has_value());
 
   beat.mutable_report()->set_journal_full(true);
-  EXPECT_EQ(FromProto(beat)->report->journal_room, 0) << "a full journal has no room, whatever the number says";
+  EXPECT_TRUE(FromProto(beat)->report->journal_full);
   beat.clear_report();
   EXPECT_FALSE(FromProto(beat)->report.has_value()) << "an old report is never repeated";
 }

@@ -100,13 +100,15 @@ TEST_F(ShardRequestsTest, AChargingPointIsDenied) {
 }
 
 // B23
-TEST_F(ShardRequestsTest, APointWithoutRoomForAStartAndAFinalIsDenied) {
+TEST_F(ShardRequestsTest, APointWhoseJournalIsFullIsDeniedWhateverRoomItTells) {
   Online();
   EngineReport report = Idle(0);
-  report.journal_room = 1;
+  report.journal_room = 2;
+  report.journal_full = true;
   Beat(report);
   EXPECT_EQ(DenialOf(Start()), DenialReason::kJournalFull);
-  report.journal_room = 2;
+  report.journal_room = 0;
+  report.journal_full = false;
   Beat(report);
   Start();
   EXPECT_THAT(Said<PrepareSession>(), SizeIs(1));
@@ -184,7 +186,7 @@ TEST_F(ShardRequestsTest, ARequestMadeAtThePointIsDeniedForTheSameReasons) {
   Beat(report, faulted);
   const CpId full = online("full");
   report = Idle(0, full);
-  report.journal_room = 1;
+  report.journal_full = true;
   Beat(report, full);
   const CpId not_ready = online("not_ready");
   Start(kDriver, not_ready);

@@ -675,7 +675,8 @@ TEST_F(EngineTest, ASessionIsAcceptedOnlyWhileItsStartAndFinalFit) {
   small.Unplug();
   EXPECT_EQ(small.Facts(FactKind::kFinal).size(), 2u) << "samples give way to starts and finals";
   EXPECT_EQ(small.Prepare(small.MakeGrant()).denial, DenialReason::kJournalFull);
-  EXPECT_EQ(small.report().journal_room, 2);
+  EXPECT_EQ(small.report().journal_room, 2) << "a start and a final would fit, but no sample";
+  EXPECT_TRUE(small.report().journal_full);
   small.Book(first.session);
   EXPECT_EQ(small.Prepare(small.MakeGrant()).verdict, Verdict::kGranted);
   EXPECT_EQ(small.report().journal_room, 2) << "two kept, two reserved, two free";

@@ -114,6 +114,7 @@ TEST(CommonCodecTest, AReportComesBackAsItWas) {
   report.mark = GrantNumber(9);
   report.journal_id = "j";
   report.journal_room = 12;
+  report.journal_full = true;
   report.occupation = Occupation{SessionId("s"), GrantNumber(9), Phase::kCharging, 5, 6, 7};
   report.unsettled = {{SessionId("s"), GrantNumber(9), true, false}, {SessionId("t"), GrantNumber(8), false, true}};
   report.unsettled_total = 2;
