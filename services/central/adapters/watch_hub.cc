@@ -35,8 +35,8 @@ bool Matches(const SessionFilter& filter, const Session& session) {
          (filter.session.empty() || filter.session == session.id);
 }
 
-// Who watches one kind of thing. Readers come and go seldom, changes come all the time: a change takes the list as it
-// is and needs no lock while it goes through.
+// Who watches one kind of thing. Readers come and go seldom, changes come all the time: a change goes through the list
+// as it was when it began, without the lock.
 template <typename Filter, typename Stream>
 class Readers {
  public:
@@ -44,31 +44,38 @@ class Readers {
     Filter filter;
     std::shared_ptr<Stream> stream;
   };
-  using List = std::vector<Reader>;
-
   void Add(Filter filter, std::shared_ptr<Stream> stream) {
     MutexLock lock(mutex_);
-    auto list = std::make_shared<List>(*list_);
+    auto list = std::make_shared<std::vector<Reader>>(*list_);
     list->push_back({std::move(filter), std::move(stream)});
     list_ = std::move(list);
   }
 
   void Remove(const Stream* stream) {
-    std::shared_ptr<const List> old;  // Freed without the lock.
+    std::shared_ptr<const std::vector<Reader>> old;  // Freed without the lock.
     MutexLock lock(mutex_);
-    auto list = std::make_shared<List>(*list_);
+    auto list = std::make_shared<std::vector<Reader>>(*list_);
     std::erase_if(*list, [&](const Reader& reader) { return reader.stream.get() == stream; });
     old = std::exchange(list_, std::move(list));
   }
 
-  std::shared_ptr<const List> list() const {
+  // Calls visit(reader) for each.
+  template <typename Visit>
+  void ForEach(const Visit& visit) const {
+    // A name of its own: a temporary would be gone before the first turn of the loop, and the list perhaps with it.
+    const std::shared_ptr<const std::vector<Reader>> list = List();
+    for (const Reader& reader : *list) visit(reader);
+  }
+
+ private:
+  std::shared_ptr<const std::vector<Reader>> List() const {
     MutexLock lock(mutex_);
     return list_;
   }
 
- private:
   mutable Mutex mutex_;
-  std::shared_ptr<const List> list_ ABSL_GUARDED_BY(mutex_) = std::make_shared<List>();
+  std::shared_ptr<const std::vector<Reader>> list_ ABSL_GUARDED_BY(mutex_) =
+      std::make_shared<const std::vector<Reader>>();
 };
 
 // Makes a stream that leaves `readers` when it ends.
@@ -149,8 +156,8 @@ grpc::ServerWriteReactor<pb::WatchChargingPointsResponse>* WatchHub::WatchPoints
 
 void WatchHub::OnPoint(const PointChanged& change) {
   std::shared_ptr<const pb::WatchChargingPointsResponse> message;
-  for (const auto& reader : *impl_->points.list()) {
-    if (!Matches(reader.filter, change.point.record)) continue;
+  impl_->points.ForEach([&](const auto& reader) {
+    if (!Matches(reader.filter, change.point.record)) return;
     if (message == nullptr) {
       auto made = std::make_shared<pb::WatchChargingPointsResponse>();
       if (change.deleted) {
@@ -161,7 +168,7 @@ void WatchHub::OnPoint(const PointChanged& change) {
       message = std::move(made);
     }
     reader.stream->Push(change.point.record.id.value(), change.point.revision, message);
-  }
+  });
 }
 
 // --- sessions --------------------------------------------------------------------------------------------------------
@@ -218,8 +225,8 @@ grpc::ServerWriteReactor<pb::WatchSessionsResponse>* WatchHub::WatchSessions(abs
 
 void WatchHub::OnSession(const SessionChanged& change) {
   std::shared_ptr<const pb::WatchSessionsResponse> message;
-  for (const auto& reader : *impl_->sessions.list()) {
-    if (!Matches(reader.filter, change.session)) continue;
+  impl_->sessions.ForEach([&](const auto& reader) {
+    if (!Matches(reader.filter, change.session)) return;
     if (message == nullptr) {
       auto made = std::make_shared<pb::WatchSessionsResponse>();
       pb::Session* session = made->mutable_changed();
@@ -234,7 +241,7 @@ void WatchHub::OnSession(const SessionChanged& change) {
       message = std::move(made);
     }
     reader.stream->Push(change.session.id.value(), change.session.revision, message);
-  }
+  });
 }
 
 // --- time ------------------------------------------------------------------------------------------------------------
@@ -246,8 +253,9 @@ void WatchHub::HeartbeatLoop(const std::stop_token& stop) {
     const Moment now = clock_.Now();
     if (now.monotonic < next) continue;
     next = now.monotonic + options_.heartbeat;
-    for (const auto& reader : *impl_->points.list()) reader.stream->Beat(now.utc);
-    for (const auto& reader : *impl_->sessions.list()) reader.stream->Beat(now.utc);
+    const auto beat = [&](const auto& reader) { reader.stream->Beat(now.utc); };
+    impl_->points.ForEach(beat);
+    impl_->sessions.ForEach(beat);
   }
 }
 

@@ -84,6 +84,31 @@ TEST_F(RaceTest, LinksThatReplaceEachOtherEndInOneThatWorks) {
   EXPECT_NE(Granted(world, *last).session_id(), "");
 }
 
+TEST_F(RaceTest, WatchersThatComeAndGoWhileOthersAreToldHarmNobody) {
+  WorldOptions options;
+  options.watch.heartbeat = absl::Milliseconds(1);
+  CentralWorld world(options);
+  std::vector<std::unique_ptr<FakeWatcher<pb::WatchSessionsResponse>>> idle;
+  for (int i = 0; i < 60; ++i) idle.push_back(WatchSessions(world, {}));
+  std::atomic<int> gone = 0;
+  {
+    std::vector<std::jthread> clients;
+    for (int i = 0; i < 3; ++i) {
+      clients.emplace_back([&] {
+        for (int turn = 0; turn < 100; ++turn) {
+          const auto watcher = WatchSessions(world, {});
+          watcher->inbox().TakeAny(absl::Milliseconds(1));
+          ++gone;
+        }
+      });
+    }
+  }
+  EXPECT_EQ(gone, 300);
+  for (const auto& watcher : idle) {
+    EXPECT_TRUE(watcher->inbox().Take([](const auto& message) { return message.has_heartbeat(); }).has_value());
+  }
+}
+
 TEST_F(RaceTest, CallsWatchersAndLinksThatComeAndGoDuringTheStopAllEnd) {
   for (int round = 0; round < 3; ++round) {
     CentralWorld world;
