@@ -41,7 +41,10 @@ absl::Status CheckFact(const Fact& fact) {
   if (fact.grant.session != fact.session || fact.grant.cp != fact.cp) {
     return absl::InvalidArgumentError("grant belongs to another session or charging point");
   }
-  if (fact.grant.number.value() <= 0) return absl::InvalidArgumentError("grant_number must be positive");
+  if (fact.grant.number.value() <= 0 || fact.grant.number.value() > kMaxCounter) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("grant_number ", fact.grant.number.value(), " is not 1 to ", kMaxCounter));
+  }
   if (auto status = CheckPrice(fact.grant.price); !status.ok()) return status;
   if (auto status = CheckTime("authorised_time", fact.grant.authorised); !status.ok()) return status;
   if (fact.kind == FactKind::kStart) {

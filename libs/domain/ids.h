@@ -1,6 +1,8 @@
 #ifndef EV_DOMAIN_IDS_H_
 #define EV_DOMAIN_IDS_H_
 
+#include <cstdint>
+
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "base/strong_id.h"
@@ -13,6 +15,9 @@ using SessionId = StrongId<struct SessionIdTag>;  // A session: 32 lower-case he
 
 using LinkEpoch = StrongNumber<struct LinkEpochTag>;      // Per charging point, given by Central to each new link.
 using GrantNumber = StrongNumber<struct GrantNumberTag>;  // Per charging point, given by Central to each session.
+// Of both: the highest on any wire, exact as a JSON number too. They go up by one at a time; what somebody reports
+// raises Central's own to half of it at most, so that its own always fit.
+inline constexpr std::int64_t kMaxCounter = std::int64_t{1} << 53;
 
 // 1 to 64 characters out of A-Z a-z 0-9 and . _ : - (so an id is safe in a path, a log line, a Kafka key and a label),
 // beginning with a letter or a digit. InvalidArgument names the offending character or the length.

@@ -49,6 +49,11 @@ std::int32_t PowerOf(std::int64_t watts) {
 
 }  // namespace
 
+absl::Status CheckCounter(const char* field, std::int64_t value, std::int64_t least) {
+  if (value >= least && value <= kMaxCounter) return absl::OkStatus();
+  return FieldError(field, absl::StrCat("must be ", least, " to ", kMaxCounter));
+}
+
 google::protobuf::Duration ToProto(absl::Duration duration) {
   google::protobuf::Duration out;
   absl::Duration rest;
@@ -158,7 +163,7 @@ absl::StatusOr<Grant> FromProto(const pb::Grant& grant) {
   if (!cp.ok()) return In("grant.charging_point_id", cp.status());
   auto driver = ParseDriverId(grant.driver_id());
   if (!driver.ok()) return In("grant.driver_id", driver.status());
-  if (grant.grant_number() <= 0) return FieldError("grant.grant_number", "must be positive");
+  if (auto status = CheckCounter("grant.grant_number", grant.grant_number(), 1); !status.ok()) return status;
   const Price price{.micros_per_kwh = grant.price().micros_per_kwh(), .currency = grant.price().currency()};
   if (auto status = CheckPrice(price); !status.ok()) return In("grant.price", status);
   auto target = FromProto(grant.target());
@@ -223,9 +228,11 @@ pb::Configuration ToProto(const Configuration& configuration) {
 
 absl::StatusOr<Configuration> FromProto(const pb::Configuration& configuration) {
   Configuration out;
-  if (configuration.link_epoch() <= 0) return FieldError("configuration.link_epoch", "must be positive");
-  if (configuration.highest_grant_number() < 0) {
-    return FieldError("configuration.highest_grant_number", "must not be negative");
+  if (auto status = CheckCounter("configuration.link_epoch", configuration.link_epoch(), 1); !status.ok())
+    return status;
+  if (auto status = CheckCounter("configuration.highest_grant_number", configuration.highest_grant_number(), 0);
+      !status.ok()) {
+    return status;
   }
   out.epoch = LinkEpoch(configuration.link_epoch());
   out.price = {.micros_per_kwh = configuration.price().micros_per_kwh(), .currency = configuration.price().currency()};

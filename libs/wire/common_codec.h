@@ -21,6 +21,9 @@ namespace ev::wire {
 
 namespace pb = ::evcharging::common::v1;
 
+// INVALID_ARGUMENT, naming the field, unless it is `least` to kMaxCounter.
+absl::Status CheckCounter(const char* field, std::int64_t value, std::int64_t least);
+
 google::protobuf::Duration ToProto(absl::Duration duration);
 absl::Duration FromProto(const google::protobuf::Duration& duration);
 google::protobuf::Timestamp ToProto(absl::Time time);

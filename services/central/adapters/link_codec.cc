@@ -19,8 +19,8 @@ namespace {
 namespace pb = evcharging::central::v1;
 namespace common = evcharging::common::v1;
 
-// Far above any honest number, far below what would overflow when Central counts on from it.
-constexpr std::int64_t kMaxNumber = 1'000'000'000'000'000;
+// Far above what any journal holds.
+constexpr std::int64_t kMaxRoom = 1'000'000'000'000'000;
 
 // --- down the link ---------------------------------------------------------------------------------------------------
 
@@ -77,7 +77,7 @@ absl::StatusOr<Occupation> ReadOccupation(const common::Occupancy& from) {
     return FieldError("report.occupancy.phase", absl::StrCat("has no value ", from.phase()));
   }
   for (const absl::Status& status :
-       {CheckRange("report.occupancy.grant_number", from.grant_number(), 1, kMaxNumber),
+       {CheckRange("report.occupancy.grant_number", from.grant_number(), 1, kMaxCounter),
         CheckRange("report.occupancy.energy_mwh", from.energy_mwh(), 0, kMaxSessionEnergyMwh),
         CheckRange("report.occupancy.power_w", from.power_w(), 0, kMaxPowerW),
         CheckRange("report.occupancy.amount_micros", from.amount_micros(), 0, kMaxAmountMicros)}) {
@@ -96,10 +96,10 @@ absl::StatusOr<EngineReport> ReadReport(const common::EngineReport& from) {
   auto health = ReadHealth("report.health", from.health());
   if (!health.ok()) return health.status();
   for (const absl::Status& status :
-       {CheckRange("report.grant_mark", from.grant_mark(), 0, kMaxNumber),
-        CheckRange("report.highest_link_epoch", from.highest_link_epoch(), 0, kMaxNumber),
-        CheckRange("report.configured_link_epoch", from.configured_link_epoch(), 0, kMaxNumber),
-        CheckRange("report.journal_room_facts", from.journal_room_facts(), 0, kMaxNumber),
+       {CheckRange("report.grant_mark", from.grant_mark(), 0, kMaxCounter),
+        CheckRange("report.highest_link_epoch", from.highest_link_epoch(), 0, kMaxCounter),
+        CheckRange("report.configured_link_epoch", from.configured_link_epoch(), 0, kMaxCounter),
+        CheckRange("report.journal_room_facts", from.journal_room_facts(), 0, kMaxRoom),
         CheckRange("report.unsettled_total", from.unsettled_total(), from.unsettled_size(),
                    std::numeric_limits<std::int32_t>::max())}) {
     if (!status.ok()) return status;
@@ -133,7 +133,7 @@ absl::StatusOr<EngineReport> ReadReport(const common::EngineReport& from) {
   for (const common::UnsettledSession& unsettled : from.unsettled()) {
     auto session = ReadSessionId("report.unsettled.session_id", unsettled.session_id());
     if (!session.ok()) return session.status();
-    if (auto status = CheckRange("report.unsettled.grant_number", unsettled.grant_number(), 0, kMaxNumber);
+    if (auto status = CheckRange("report.unsettled.grant_number", unsettled.grant_number(), 0, kMaxCounter);
         !status.ok()) {
       return status;
     }
@@ -265,7 +265,7 @@ absl::StatusOr<CommandAnswer> FromProto(const pb::CommandAnswer& from) {
     case pb::CommandAnswer::RESULT_NOT_SET:
       break;
   }
-  if (auto status = CheckRange("command_answer.grant_mark", mark, 0, kMaxNumber); !status.ok()) return status;
+  if (auto status = CheckRange("command_answer.grant_mark", mark, 0, kMaxCounter); !status.ok()) return status;
   answer.mark = GrantNumber(mark);
   return answer;
 }

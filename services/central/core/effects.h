@@ -107,7 +107,7 @@ struct RequestDenied {
 // Why messages are put aside.
 inline constexpr const char* kDeadLetterReasons[] = {"UNDECODABLE", "WRONG_KEY",       "WRONG_PARTITION",
                                                      "NONSENSE",    "UNKNOWN_SESSION", "WRONG_CHARGING_POINT",
-                                                     "WRONG_GRANT", "WRITTEN_OFF"};
+                                                     "WRONG_GRANT", "WRITTEN_OFF",     "FINAL_DIFFERS"};
 
 // A message that was put aside: for the log and the metrics.
 struct DeadLettered {

@@ -155,8 +155,18 @@ bool Shard::ApplyFinal(const Moment& now, const FactBatch& batch, const Incoming
   const Fact& fact = *in.fact;
   Session& session = row.session;
   if (session.final_booked) {
-    ++counters_.duplicates_sequence;
-    return true;
+    if (fact.energy_mwh == session.energy_mwh && fact.register_mwh == session.register_end_mwh) {
+      ++counters_.duplicates_sequence;
+      return true;
+    }
+    // The first stays booked. One of the two is wrong, and energy may be missing on the bill.
+    const std::string what =
+        absl::StrCat("another final of ", fact.energy_mwh, " mWh, the meter at ", fact.register_mwh, "; booked were ",
+                     session.energy_mwh, " mWh, the meter at ", session.register_end_mwh);
+    RaiseAlert(now, AlertKind::kAmountDiffers, session.cp, session.id, what);
+    PutAside(now, batch, in, "FINAL_DIFFERS", what, out);
+    Settle(fact, out);
+    return false;
   }
   if (session.written_off && session.state == SessionState::kCompleted) {
     RaiseAlert(now, AlertKind::kDeadLetter, session.cp, session.id,

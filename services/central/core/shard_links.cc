@@ -10,8 +10,8 @@ namespace ev::central {
 namespace {
 
 // More than any charging point can have seen: one that says so must not use the numbers up.
-constexpr GrantNumber kMaxGrantNumber{std::int64_t{1} << 53};
-constexpr LinkEpoch kMaxLinkEpoch{std::int64_t{1} << 53};
+constexpr GrantNumber kMaxReportedGrant{kMaxCounter / 2};
+constexpr LinkEpoch kMaxReportedEpoch{kMaxCounter / 2};
 
 }  // namespace
 
@@ -44,7 +44,7 @@ void Shard::OnHello(const Moment& now, const LinkHello& hello, Effects& out) {
 
   ChargingPoint& record = point->record;
   // Above every epoch that this charging point may have seen, even when its record is new or from an old backup.
-  const LinkEpoch seen = hello.highest_epoch <= kMaxLinkEpoch ? hello.highest_epoch : LinkEpoch();
+  const LinkEpoch seen = hello.highest_epoch <= kMaxReportedEpoch ? hello.highest_epoch : LinkEpoch();
   record.link_epoch =
       std::max({record.link_epoch.Next(), highest_deleted_epoch_.Next(), seen.Next(), LinkEpoch(incarnation_)});
   RaiseNumbers(*point, hello.mark);
@@ -127,7 +127,7 @@ void Shard::Hear(const Moment& now, Point& point, EngineReport report, Effects& 
 
 // A store from yesterday's backup has given fewer numbers than the charging point has seen: go on above them.
 void Shard::RaiseNumbers(Point& point, GrantNumber mark) {
-  if (mark <= point.record.highest_grant || mark > kMaxGrantNumber) return;
+  if (mark <= point.record.highest_grant || mark > kMaxReportedGrant) return;
   point.record.highest_grant = mark;
   Touch(point);
 }

@@ -26,7 +26,7 @@ absl::Status Named(const char* field, const absl::Status& status) {
 }
 
 absl::StatusOr<LinkEpoch> Epoch(std::int64_t value) {
-  if (value < 0) return FieldError("link_epoch", "must not be negative");
+  if (auto status = wire::CheckCounter("link_epoch", value, 0); !status.ok()) return status;
   return LinkEpoch(value);
 }
 
@@ -86,7 +86,7 @@ absl::StatusOr<PrepareSession> Decode(const pb::PrepareSessionRequest& request) 
 
 absl::StatusOr<CancelGrant> Decode(const pb::CancelGrantRequest& request) {
   if (auto status = CheckRequestId(request.request_id()); !status.ok()) return status;
-  if (request.grant_number() <= 0) return FieldError("grant_number", "must be positive");
+  if (auto status = wire::CheckCounter("grant_number", request.grant_number(), 1); !status.ok()) return status;
   CancelGrant out{.number = GrantNumber(request.grant_number()), .session = {}};
   if (!request.session_id().empty()) {
     auto session = ParseSessionId(request.session_id());

@@ -214,6 +214,10 @@ class EngineRpc::Impl final : public pb::EngineService::CallbackService {
   template <typename Response, typename Request, typename Decide>
   void Order(const std::shared_ptr<rpc::UnaryCall<Response>>& call, const Request& request, Decide decide) {
     log::Debug("command", {{"order", Request::descriptor()->name()}, {"request_id", request.request_id()}});
+    if (auto status = wire::CheckCounter("link_epoch", request.link_epoch(), 0); !status.ok()) {
+      call->Finish(std::move(status));
+      return;
+    }
     host_->Apply(
         [epoch = request.link_epoch(), decide = std::move(decide)](Engine& core,
                                                                    Moment now) -> absl::StatusOr<Response> {

@@ -19,6 +19,12 @@ TEST_F(EngineRpcTest, BadFieldsAreNamed) {
   using Stub = engine_pb::EngineService::StubInterface;
   EXPECT_EQ(field(Call(&Stub::PrepareSession, {}).status()), "grant.session_id");
   EXPECT_EQ(field(Call(&Stub::CancelGrant, {}).status()), "grant_number");
+  engine_pb::CancelGrantRequest cancel;
+  cancel.set_grant_number(kMaxCounter + 1);
+  EXPECT_EQ(field(Call(&Stub::CancelGrant, cancel).status()), "grant_number");
+  cancel.set_grant_number(1);
+  cancel.set_link_epoch(kMaxCounter + 1);
+  EXPECT_EQ(field(Call(&Stub::CancelGrant, cancel).status()), "link_epoch");
   EXPECT_EQ(field(Call(&Stub::StopSession, {}).status()), "session_id");
   EXPECT_EQ(field(Call(&Stub::RequestSession, {}).status()), "driver_id");
   engine_pb::InjectFaultRequest fault;

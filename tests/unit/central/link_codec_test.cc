@@ -10,6 +10,8 @@
 namespace ev::central {
 namespace {
 
+using ::testing::HasSubstr;
+
 namespace pb = evcharging::central::v1;
 namespace common = evcharging::common::v1;
 
@@ -77,6 +79,20 @@ TEST(LinkCodecTest, ADenialOfAnUnknownKindStaysADenial) {
   ASSERT_THAT(read, IsOk());
   EXPECT_EQ(read->verdict, Verdict::kDenied);
   EXPECT_EQ(read->denial, DenialReason::kPointNotReady);
+}
+
+// B70 B160
+TEST(LinkCodecTest, NumbersAreTakenUpToTheHighestThatCentralMayGive) {
+  pb::Hello hello;
+  hello.set_charging_point_id("cp_001");
+  common::EngineReport& report = *hello.mutable_report();
+  report.set_health(common::ENGINE_HEALTH_HEALTHY);
+  report.set_highest_link_epoch(kMaxCounter);
+  report.set_configured_link_epoch(kMaxCounter);
+  report.set_grant_mark(kMaxCounter);
+  EXPECT_THAT(FromProto(hello), IsOk());
+  report.set_highest_link_epoch(kMaxCounter + 1);
+  EXPECT_THAT(FromProto(hello), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("highest_link_epoch")));
 }
 
 TEST(LinkCodecTest, TheMonitorsJudgementOverridesTheEnginesReport) {

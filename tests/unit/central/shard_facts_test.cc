@@ -254,10 +254,18 @@ TEST_F(ShardFactsTest, ASecondFinalWithOtherFiguresOverwritesNothing) {
   const Session session = Charging();
   Feed({FinalOf(session, 3, 3000)});
   const Session booked = Get(session.id);
-  Feed({FinalOf(session, 4, 4000, EndReason::kFault)});
+  const Fact another = FinalOf(session, 4, 4000, EndReason::kFault);
+  Feed({another});
   EXPECT_EQ(Get(session.id), booked);
   EXPECT_THAT(Tickets(session.id), SizeIs(1));
+  EXPECT_THAT(Alerts(), ElementsAre(AlertKind::kAmountDiffers));
+  EXPECT_EQ(Said<DeadLettered>().at(0).reason, "FINAL_DIFFERS");
+  EXPECT_THAT(Said<Settlement>(), ElementsAre(Settlement{session.id, false, true, false, {}, {}}));
+  EXPECT_EQ(shard().counters().duplicates_sequence, 0);
+  // The same figures again, whatever their id: a repeat.
+  Feed({FinalOf(session, 3, 3000)});
   EXPECT_EQ(shard().counters().duplicates_sequence, 1);
+  EXPECT_THAT(Alerts(), SizeIs(1));
 }
 
 // B96

@@ -80,6 +80,11 @@ TEST_F(ShardLinksTest, AnEpochIsAboveWhatTheEngineHasSeen) {
   EXPECT_EQ(hello(far), far.Next());
   // Beyond reason: it must not use the numbers up.
   EXPECT_EQ(hello(LinkEpoch(std::numeric_limits<std::int64_t>::max())), far.Next().Next());
+  const LinkEpoch highest(kMaxCounter / 2);
+  EXPECT_EQ(hello(highest.Next()), far.Next().Next().Next());
+  // The highest that counts leaves room for all that come: they are taken, also when the Engine reports them.
+  EXPECT_EQ(hello(highest), highest.Next());
+  EXPECT_EQ(hello(highest.Next()), highest.Next().Next());
 }
 
 // B70

@@ -77,6 +77,7 @@ TEST(FactTest, AStartOrFinalWithAGrantOfSomethingElseIsRefused) {
       {"grant", [](Fact& f) { f.grant.session = SessionId("ffffffffffffffffffffffffffffffff"); }},
       {"grant", [](Fact& f) { f.grant.cp = CpId("cp_002"); }},
       {"grant_number", [](Fact& f) { f.grant.number = GrantNumber(0); }},
+      {"grant_number", [](Fact& f) { f.grant.number = GrantNumber(kMaxCounter + 1); }},
       {"price", [](Fact& f) { f.grant.price.micros_per_kwh = -1; }},
       {"currency", [](Fact& f) { f.grant.price.currency = ""; }},
   };
