@@ -22,6 +22,8 @@ struct ChannelOptions {
   std::vector<std::string> retried;
   absl::Duration max_reconnect_backoff = absl::Seconds(5);
   int max_message_bytes = 4 << 20;  // Received.
+  // Else channels of one target share theirs, and the streams that a server takes on it.
+  bool own_connection = false;
 };
 
 // Whether MakeChannel() can dial `target`: host:port or dns:///host:port, or a name of gRPC's other schemes, of which

@@ -2,11 +2,13 @@
 
 #include <grpcpp/channel.h>
 
+#include <array>
 #include <atomic>
 #include <map>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/hash/hash.h"
 #include "base/error_detail.h"
 #include "base/mutex.h"
 #include "evcharging/central/v1/charging_point_service.grpc.pb.h"
@@ -81,7 +83,12 @@ struct CentralClient::Impl {
                                               "evcharging.central.v1.TicketService/ListTickets"}})),
         sessions(SessionService::NewStub(channel)),
         points(ChargingPointService::NewStub(channel)),
-        tickets(TicketService::NewStub(channel)) {}
+        tickets(TicketService::NewStub(channel)) {
+    for (WatchConnection& connection : watch_connections) {
+      connection.channel = rpc::MakeChannel({.target = options.target, .retried = {}, .own_connection = true});
+      connection.sessions = SessionService::NewStub(connection.channel);
+    }
+  }
 
   template <typename Method, typename Request, typename Response>
   void Call(Method method, Request request, absl::Duration timeout,
@@ -146,11 +153,24 @@ struct CentralClient::Impl {
     watches.erase(id);
   }
 
+  // Central takes 1000 streams on a connection, and what is too much waits: so watches have connections of their own,
+  // for as many drivers as are followed at most, and no call ever stands behind them. Each connects when it is first
+  // used.
+  struct WatchConnection {
+    std::shared_ptr<grpc::Channel> channel;
+    std::unique_ptr<SessionService::Stub> sessions;
+  };
+  static constexpr std::size_t kWatchConnections = 12;
+  SessionService::Stub& SessionsOf(const DriverId& driver) {
+    return *watch_connections[absl::HashOf(driver.value()) % kWatchConnections].sessions;
+  }
+
   const CentralClientOptions options;
   const std::shared_ptr<grpc::Channel> channel;
   const std::unique_ptr<SessionService::Stub> sessions;
   const std::unique_ptr<ChargingPointService::Stub> points;
   const std::unique_ptr<TicketService::Stub> tickets;
+  std::array<WatchConnection, kWatchConnections> watch_connections;
   std::atomic<std::int64_t> undecodable{0};
   CallsUnderWay calls;
   rpc::LiveStreams streams;
@@ -246,7 +266,7 @@ void CentralClient::OpenWatch(const DriverId& driver, WatchId watch, WatchEvents
                                     shared->closed(status);
                                   }},
                              [&](grpc::ClientContext* context, auto* reactor) {
-                               impl.sessions->async()->WatchSessions(context, &request, reactor);
+                               impl.SessionsOf(driver).async()->WatchSessions(context, &request, reactor);
                              });
   MutexLock lock(impl.mutex);
   // One that is over already stays as an expired pointer until the next is opened.

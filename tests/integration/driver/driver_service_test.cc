@@ -3,6 +3,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "base/error_detail.h"
 #include "rpc/call.h"
 #include "tests/integration/driver/driver_world.h"
@@ -30,8 +31,10 @@ class DriverServiceTest : public DriverWorld {
   using DriverWorld::DriverWorld;
 
   absl::StatusOr<central_pb::Session> StartCharge(const std::string& cp, const std::string& request_id = "",
-                                                  absl::Duration timeout = absl::Seconds(20)) {
+                                                  absl::Duration timeout = absl::Seconds(20),
+                                                  const std::string& driver = "") {
     driver_pb::StartChargeRequest request;
+    request.set_driver_id(driver);
     request.set_charging_point_id(cp);
     request.set_request_id(request_id);
     return rpc::Call(*stub_, &DriverService::StubInterface::StartCharge, request, timeout);
@@ -65,6 +68,15 @@ TEST_F(DriverServiceTest, AStartIsAnsweredWithCentralsSession) {
   EXPECT_EQ(session->price().micros_per_kwh(), 350'000);
   EXPECT_THAT(central_.starts(), SizeIs(1));
   EXPECT_THAT(central_.starts()[0].request_id(), SizeIs(32));
+}
+
+TEST_F(DriverServiceTest, CallsDoNotWaitBehindTheWatchesOfManyDrivers) {
+  central_.StopServing();
+  central_.Serve(/*max_streams=*/2);
+  Connect();
+  for (int i = 0; i < 10; ++i) {
+    EV_EXPECT_OK(StartCharge(absl::StrCat("cp_", i), "", absl::Seconds(20), absl::StrCat("ann_", i)));
+  }
 }
 
 TEST_F(DriverServiceTest, ARetryAfterUnavailableHasTheSameRequestIdAndMakesOneSession) {

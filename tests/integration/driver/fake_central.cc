@@ -174,7 +174,7 @@ FakeCentral::~FakeCentral() {
   StopServing();
 }
 
-void FakeCentral::Serve() {
+void FakeCentral::Serve(int max_streams) {
   {
     MutexLock lock(mutex_);
     serving_ = true;
@@ -182,6 +182,7 @@ void FakeCentral::Serve() {
   grpc::ServerBuilder builder;
   int port = 0;
   builder.AddListeningPort(address(), grpc::InsecureServerCredentials(), &port);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, max_streams);
   builder.RegisterService(session_service_.get());
   builder.RegisterService(point_service_.get());
   builder.RegisterService(ticket_service_.get());

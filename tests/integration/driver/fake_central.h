@@ -27,8 +27,8 @@ class FakeCentral {
   FakeCentral();
   ~FakeCentral();
 
-  // On the same port each time.
-  void Serve();
+  // On the same port each time. `max_streams` on one connection.
+  void Serve(int max_streams = 1000);
   void StopServing();
   std::string address() const;
 
