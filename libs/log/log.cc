@@ -150,6 +150,7 @@ class Logger {
       MutexLock lock(mutex_);
       UseSink(std::move(sink));
       to_file_ = true;
+      ring_.clear();
       return absl::OkStatus();
     } catch (const std::exception& error) {
       return absl::UnavailableError(absl::StrCat("cannot log to ", path, ": ", error.what()));

@@ -5,9 +5,8 @@
 #include <algorithm>
 
 #include "absl/strings/match.h"
-#include "log/log.h"
 #include "tests/integration/central/central_world.h"
-#include "tests/support/temp_dir.h"
+#include "tests/support/logged_lines.h"
 
 namespace ev::central {
 namespace {
@@ -140,20 +139,18 @@ TEST_F(DurabilityTest, WhoWaitsWhenCentralStopsIsToldToAskAgain) {
 }
 
 TEST_F(DurabilityTest, WhatIsNotCommittedBeforeTheEndIsSaid) {
-  const TempDir folder;
-  EV_ASSERT_OK(log::RedirectToFile(folder.File("log")));
+  const LoggedLines logged;
   CentralWorld world;
   world.store().Hold();
   auto created = std::async(std::launch::async, [&] { return world.Create("cp_001"); });
   ASSERT_TRUE(world.store().WaitForCommit());
   auto stopped = std::async(std::launch::async, [&] { world.host().Stop(absl::Milliseconds(1)); });
-  EXPECT_TRUE(Eventually(kPatience, [] {
-    const std::vector<std::string> lines = log::LastLines(200);
+  EXPECT_TRUE(Eventually(kPatience, [&] {
+    const std::vector<std::string> lines = logged.Get();
     return std::any_of(lines.begin(), lines.end(), [](const std::string& line) {
       return absl::StrContains(line, "not everything was committed before the end");
     });
   }));
-  log::RedirectToStderr();
   world.store().Release();
   stopped.get();
   created.wait();

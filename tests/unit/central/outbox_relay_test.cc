@@ -8,11 +8,10 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "log/log.h"
 #include "store/inmemory/inmemory_store.h"
 #include "tests/support/eventually.h"
+#include "tests/support/logged_lines.h"
 #include "tests/support/status_matchers.h"
-#include "tests/support/temp_dir.h"
 #include "tests/unit/central/facts_on_kafka.h"
 
 namespace ev::central {
@@ -197,8 +196,7 @@ TEST_F(OutboxRelayTest, WhatIsRefusedInCompanyIsPublishedAloneBeforeItIsDropped)
 
 // B63 B122
 TEST_F(OutboxRelayTest, ARowThatCanNeverBePublishedIsSaidAndHoldsUpNobody) {
-  const TempDir folder;
-  EV_ASSERT_OK(log::RedirectToFile(folder.File("log")));
+  const LoggedLines logged;
   publisher_.Decide([](const OutgoingMessage& message) {
     if (message.key == "too_large") return Fate{.taken = absl::InvalidArgumentError("message is too large")};
     if (message.key == "refused") return Fate{.done = absl::InvalidArgumentError("the broker refuses it")};
@@ -211,10 +209,8 @@ TEST_F(OutboxRelayTest, ARowThatCanNeverBePublishedIsSaidAndHoldsUpNobody) {
   EXPECT_TRUE(
       Eventually(kPatience, [&] { return registry_.RenderText().find(Out("dropped", 2)) != std::string::npos; }));
   EXPECT_THAT(registry_.RenderText(), HasSubstr(Out("acknowledged", 2)));
-  const std::vector<std::string> lines = log::LastLines(200);
-  log::RedirectToStderr();
-  EXPECT_THAT(lines, Contains(HasSubstr("id=too_large")));
-  EXPECT_THAT(lines, Contains(HasSubstr("id=refused")));
+  EXPECT_THAT(logged.Get(), Contains(HasSubstr("id=too_large")));
+  EXPECT_THAT(logged.Get(), Contains(HasSubstr("id=refused")));
 }
 
 // B10

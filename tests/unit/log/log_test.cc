@@ -21,6 +21,7 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::MatchesRegex;
 using ::testing::Not;
 using CpId = StrongId<struct CpTag>;
@@ -147,6 +148,8 @@ TEST_F(LogTest, RedirectedRecordsGoToTheFileAndTheLastLinesAreKept) {
     for (int i = 0; i < 300; ++i) Info("line", {{"n", i}});
     EXPECT_THAT(LastLines(2), ElementsAre(EndsWith("info line n=298"), EndsWith("info line n=299")));
     EXPECT_EQ(LastLines(1000).size(), 200u);
+    EV_ASSERT_OK(RedirectToFile(dir.File("log/next.log")));
+    EXPECT_THAT(LastLines(1000), IsEmpty());
     RedirectToStderr();
     Info("back");
   });
