@@ -442,7 +442,7 @@ class Programs(unittest.TestCase):
             "ev-monitor": ["ev_forwarded_messages_total", "ev_link_connected", "ev_engine_healthy"],
             "ev-driver": [
                 "ev_messages_in_total", "ev_driver_denials_total", "ev_driver_sessions_total",
-                "ev_driver_undecodable_total", "ev_driver_live_dropped_total", "ev_queue_depth"],
+                "ev_driver_undecodable_total", "ev_driver_live_dropped_total", "ev_driver_backlog"],
         }
         labels = {
             ("ev-central", "ev_messages_in_total", "topic"): {"charging_session_data", "charging_session_complete"},
@@ -469,7 +469,7 @@ class Programs(unittest.TestCase):
             "ev-central": {"ev_outbox_rows_bound", "ev_producer_queue_bound", "ev_commit_backlog_bound"},
             "ev-engine": {"ev_journal_facts_bound", "ev_kafka_in_flight_messages_bound"},
             "ev-monitor": set(),
-            "ev-driver": {"ev_queue_bound"},
+            "ev-driver": {"ev_driver_backlog_bound"},
         }
         nowhere = f"localhost:{free_port()}"
         arguments = {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/error_detail.h"
 #include "log/log.h"
 #include "services/driver/adapters/limits.h"
 
@@ -11,6 +12,10 @@ namespace {
 
 // Figures that the next ones replace.
 bool IsLive(const Effect& effect) {
+  if (const auto* step = std::get_if<ListStep>(&effect)) {
+    const auto* charge = std::get_if<Charge>(&step->step);
+    return charge != nullptr && charge->state == SessionState::kCharging;
+  }
   const auto* told = std::get_if<Told>(&effect);
   const auto* change = told == nullptr ? nullptr : std::get_if<ChargeChange>(&told->event);
   return change != nullptr && change->before && change->before->state == SessionState::kCharging &&
@@ -25,7 +30,7 @@ Agent::Agent(const AgentOptions& options, CentralClient& client, const Clock& cl
       client_(client),
       clock_(clock),
       readiness_(readiness),
-      metrics_(registry),
+      metrics_(registry, options.backlog_bound),
       core_(options.core, ids),
       collect_(registry.OnCollect([this] { Collect(); })) {
   readiness_.SetDegraded(kCondition, "central has not answered yet");
@@ -60,7 +65,7 @@ void Agent::Input(const std::function<void(Drivers&, const Moment&, Effects&)>& 
 void Agent::Push(Effects effects) {
   if (effects.empty()) return;
   for (Effect& effect : effects) {
-    if (queue_.size() >= kMaxQueue && IsLive(effect)) {
+    if (IsLive(effect) && IsFull()) {
       metrics_.dropped.Increment();
     } else {
       queue_.emplace_back(std::move(effect));
@@ -74,39 +79,57 @@ void Agent::Post(Task task) {
   wake_.SignalAll();
 }
 
-// The caller must be known before the effects that answer it.
-void Agent::Place(absl::StatusOr<CallId> call, Caller caller, Effects effects) {
-  if (call.ok()) {
-    Post([this, id = *call, caller = std::move(caller)] { callers_.emplace(id, caller); });
-  } else {
-    Post([status = call.status(), caller = std::move(caller)] {
-      caller.answered(status);
-      if (caller.concluded) caller.concluded(Conclusion(std::string(status.message())));
-    });
+bool Agent::IsFull() {
+  if (queue_.size() < options_.backlog_bound) return false;
+  if (!std::exchange(is_full_said_, true)) {
+    log::Warn("too much waits to be carried out: calls are refused, live figures are dropped",
+              {{"waiting", queue_.size()}, {"bound", options_.backlog_bound}});
   }
-  Push(std::move(effects));
+  return true;
+}
+
+absl::Status Agent::CheckRoom() {
+  if (!IsFull()) return absl::OkStatus();
+  const absl::Status full = absl::ResourceExhaustedError("too much waits to be carried out already; ask again");
+  return WithRetryAfter(WithReason(full, "OVERLOADED"), absl::Seconds(1));
+}
+
+void Agent::Call(const Caller& caller,
+                 const std::function<absl::StatusOr<CallId>(Drivers&, const Moment&, Effects&)>& decide) {
+  absl::Status failed;
+  {
+    MutexLock lock(mutex_);
+    if (stopped_) return;
+    failed = CheckRoom();
+    if (failed.ok()) {
+      Effects effects;
+      const auto id = decide(core_, clock_.Now(), effects);
+      failed = id.status();
+      // The caller must be known before the effects that answer it.
+      if (id.ok()) Post([this, id = *id, caller] { callers_.emplace(id, caller); });
+      Push(std::move(effects));
+    }
+  }
+  if (failed.ok()) return;
+  caller.answered(failed);
+  if (caller.concluded) caller.concluded(Conclusion(std::string(failed.message())));
 }
 
 void Agent::Start(StartCall call, OnAnswer answered, OnConclusion concluded) {
-  MutexLock lock(mutex_);
-  if (stopped_) return;
-  Effects effects;
   call.to_the_end = concluded != nullptr;
-  auto id = core_.Start(clock_.Now(), call, effects);
-  Place(std::move(id), {std::move(answered), std::move(concluded)}, std::move(effects));
+  Call({std::move(answered), std::move(concluded)},
+       [&](Drivers& core, const Moment& now, Effects& out) { return core.Start(now, call, out); });
 }
 
 void Agent::Stop(const StopCall& call, OnAnswer answered) {
-  MutexLock lock(mutex_);
-  if (stopped_) return;
-  Effects effects;
-  auto id = core_.Stop(clock_.Now(), call, effects);
-  Place(std::move(id), {std::move(answered), nullptr}, std::move(effects));
+  Call({std::move(answered), nullptr},
+       [&](Drivers& core, const Moment& now, Effects& out) { return core.Stop(now, call, out); });
 }
 
 absl::StatusOr<Agent::ReaderId> Agent::RunList(const ListCall& call, OnStep step) {
   MutexLock lock(mutex_);
   if (stopped_) return absl::UnavailableError("stopping");
+  if (auto status = CheckRoom(); !status.ok()) return status;
   Effects effects;
   const auto list = core_.RunList(clock_.Now(), call, effects);
   if (!list.ok()) return list.status();
@@ -139,6 +162,7 @@ absl::StatusOr<Agent::ReaderId> Agent::Watch(const DriverId& driver, std::functi
                                              OnTold told) {
   MutexLock lock(mutex_);
   if (stopped_) return absl::UnavailableError("stopping");
+  if (auto status = CheckRoom(); !status.ok()) return status;
   Effects effects;
   if (auto status = core_.Follow(clock_.Now(), driver, effects); !status.ok()) return status;
   core_.Pin(driver);
@@ -166,6 +190,7 @@ void Agent::Unwatch(const DriverId& driver, ReaderId reader) {
 absl::Status Agent::WhenSettled(const DriverId& driver, absl::Duration limit, std::function<void()> done) {
   MutexLock lock(mutex_);
   if (stopped_) return absl::UnavailableError("stopping");
+  if (auto status = CheckRoom(); !status.ok()) return status;
   Effects effects;
   const Moment now = clock_.Now();
   if (auto status = core_.Follow(now, driver, effects); !status.ok()) return status;
@@ -215,6 +240,7 @@ void Agent::Run(const std::stop_token& stop) {
 std::deque<std::variant<Effect, Agent::Task>> Agent::TakeQueue(const std::stop_token& stop) {
   MutexLock lock(mutex_);
   if (queue_.empty() && !stop.stop_requested()) wake_.WaitFor(mutex_, kTick);
+  is_full_said_ = false;
   return std::exchange(queue_, {});
 }
 
@@ -390,7 +416,7 @@ void Agent::Collect() {
   metrics_.calls.Set(static_cast<double>(core_.calls_under_way()));
   metrics_.lists.Set(static_cast<double>(core_.lists_running()));
   metrics_.charges.Set(static_cast<double>(core_.open_charges()));
-  metrics_.queue.Set(static_cast<double>(queue_.size()));
+  metrics_.backlog.Set(static_cast<double>(queue_.size()));
   metrics_.undecodable.Set(static_cast<double>(client_.undecodable()));
   metrics_.reachable.Set(core_.central().is_reachable ? 1 : 0);
 }

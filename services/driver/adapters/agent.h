@@ -1,6 +1,7 @@
 #ifndef EV_SERVICES_DRIVER_ADAPTERS_AGENT_H_
 #define EV_SERVICES_DRIVER_ADAPTERS_AGENT_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -30,12 +31,20 @@ struct AgentOptions {
   // News come from the event log: no streams are opened, but what is open is asked for now and then.
   bool asks = false;
   absl::Duration ask_interval = absl::Seconds(5);
+  std::size_t backlog_bound = 100'000;  // Effects and tasks; see Agent.
 };
 
 // Runs the core: gives it time and what Central says, and carries out what it asks for.
 //
-// One thread does that, in the order in which the core asked, and makes every callback: they must not block, and may
-// call the agent. Other threads only take the lock, decide and leave the effects in a queue. Thread-safe.
+// One thread does that, in the order in which the core asked, and makes every callback but the answer to a call that
+// failed at once: they must not block, and may call the agent. Other threads only take the lock, decide and leave the
+// effects in a queue. Thread-safe.
+//
+// While `backlog_bound` of them wait, live figures are dropped and calls are refused with ResourceExhausted
+// (OVERLOADED) and the time to wait. What cannot be refused is taken beyond it, and is no more than the core may have
+// open: a stream for each driver that is followed, an attempt and an answer for each call on its way, the few states
+// that a session passes through, and the end of each reading that was accepted. The next attempt, stream or tick comes
+// from the thread itself, so that none is added while it is behind.
 class Agent {
  public:
   using OnAnswer = std::function<void(absl::StatusOr<Charge>)>;
@@ -56,7 +65,7 @@ class Agent {
   void Shutdown();
 
   // `answered` comes once, perhaps before this returns. `concluded`, if given, comes after it when the charge has come
-  // to its end; when the call itself failed, at once.
+  // to its end; when the call itself failed, at once. OVERLOADED: see above; so may RunList(), Watch(), WhenSettled().
   void Start(StartCall call, OnAnswer answered, OnConclusion concluded = nullptr);
   void Stop(const StopCall& call, OnAnswer answered);
 
@@ -109,7 +118,11 @@ class Agent {
   void Input(const std::function<void(Drivers&, const Moment&, Effects&)>& decide);
   void Push(Effects effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Post(Task task) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Place(absl::StatusOr<CallId> call, Caller caller, Effects effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Call(const Caller& caller,
+            const std::function<absl::StatusOr<CallId>(Drivers&, const Moment&, Effects&)>& decide);
+  // Whether a call may be taken.
+  absl::Status CheckRoom() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool IsFull() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   void Run(const std::stop_token& stop);
   std::deque<std::variant<Effect, Task>> TakeQueue(const std::stop_token& stop);
@@ -139,6 +152,7 @@ class Agent {
   CondVar wake_;
   Drivers core_ ABSL_GUARDED_BY(mutex_);
   std::deque<std::variant<Effect, Task>> queue_ ABSL_GUARDED_BY(mutex_);
+  bool is_full_said_ ABSL_GUARDED_BY(mutex_) = false;  // Since the queue was taken last.
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
   ReaderId last_reader_ ABSL_GUARDED_BY(mutex_) = 0;
 

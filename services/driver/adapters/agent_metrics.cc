@@ -3,11 +3,10 @@
 #include <string>
 
 #include "absl/strings/ascii.h"
-#include "services/driver/adapters/limits.h"
 
 namespace ev::driver {
 
-AgentMetrics::AgentMetrics(metrics::Registry& registry)
+AgentMetrics::AgentMetrics(metrics::Registry& registry, std::size_t backlog_bound)
     : denials(registry.AddCounter("ev_driver_denials_total", "Requests that were denied, with a session or without.")),
       starts(registry.AddCounter("ev_driver_attempts_total", "Requests sent to Central, repeats too.",
                                  {{"method", "StartSession"}})),
@@ -20,9 +19,10 @@ AgentMetrics::AgentMetrics(metrics::Registry& registry)
       calls(registry.AddGauge("ev_driver_calls", "Requests that wait for Central's answer.")),
       lists(registry.AddGauge("ev_driver_lists", "Lists of requests that run.")),
       charges(registry.AddGauge("ev_driver_open_sessions", "Sessions that are not at their end.")),
-      queue(registry.AddGauge("ev_queue_depth", "What waits in a queue.", {{"queue", "driver_effects"}})),
+      backlog(registry.AddGauge("ev_driver_backlog", "Effects that wait to be carried out.")),
       reachable(registry.AddGauge("ev_driver_central_reachable", "1 while Central answers.")) {
-  registry.AddGauge("ev_queue_bound", "What a queue can hold.", {{"queue", "driver_effects"}}).Set(kMaxQueue);
+  registry.AddGauge("ev_driver_backlog_bound", "The bound of ev_driver_backlog: beyond it calls are refused.")
+      .Set(static_cast<double>(backlog_bound));
   for (int i = 1; i <= kSessionStates; ++i) {
     const auto state = static_cast<SessionState>(i);
     sessions[state] = registry.AddCounter("ev_driver_sessions_total", "Sessions that came to a state.",

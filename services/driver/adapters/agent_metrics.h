@@ -1,6 +1,7 @@
 #ifndef EV_SERVICES_DRIVER_ADAPTERS_AGENT_METRICS_H_
 #define EV_SERVICES_DRIVER_ADAPTERS_AGENT_METRICS_H_
 
+#include <cstddef>
 #include <map>
 
 #include "domain/session.h"
@@ -12,7 +13,7 @@ namespace ev::driver {
 
 // What an Agent counts. Every series is there from the start.
 struct AgentMetrics {
-  explicit AgentMetrics(metrics::Registry& registry);
+  AgentMetrics(metrics::Registry& registry, std::size_t backlog_bound);
 
   // A session that came to a new state, and denials that made none.
   void Count(const Told& told) const;
@@ -23,7 +24,7 @@ struct AgentMetrics {
   metrics::Counter watches;        // Opened.
   metrics::Counter dropped;        // Live figures that nobody took in time.
   metrics::Total undecodable;      // Messages of Central.
-  metrics::Gauge drivers, calls, lists, charges, queue, reachable;
+  metrics::Gauge drivers, calls, lists, charges, backlog, reachable;
 };
 
 }  // namespace ev::driver

@@ -74,7 +74,7 @@ Console::Console(const ConsoleOptions& options, Agent& agent, CentralClient& cli
     : options_(options), agent_(agent), client_(client), printer_(printer), done_(std::move(done)) {}
 
 void Console::Begin() {
-  // The first driver of an agent is always taken.
+  // The first call of an agent is always taken.
   (void)agent_.Watch(
       options_.driver,
       [this](const DriverView& view) {

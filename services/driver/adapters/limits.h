@@ -7,8 +7,7 @@
 
 namespace ev::driver {
 
-inline constexpr std::size_t kMaxQueue = 100'000;  // Effects that wait; beyond it live figures are dropped.
-inline constexpr std::size_t kMaxWaiting = 1024;   // Messages that wait for one reader of a stream.
+inline constexpr std::size_t kMaxWaiting = 1024;  // Messages that wait for one reader of a stream.
 inline constexpr absl::Duration kTick = absl::Milliseconds(50);
 
 }  // namespace ev::driver
