@@ -249,12 +249,19 @@ class Programs(unittest.TestCase):
 
     # B174
     def test_port_0_wants_an_explicit_data_folder_and_a_folder_belongs_to_one_process(self):
-        self.assertEqual(run("ev-central", "--grpc-port", "0", "--check-config").returncode, 2)
-        with Network() as net:
-            second = run("ev-central", "--grpc-port", "0", "--http-port", "0", "--kafka-enabled=false", "--data-dir",
-                         str(net.folder))
-            self.assertEqual(second.returncode, 1)
-            self.assertIn("is in use by process", second.stderr)
+        for program in ("ev-central", "ev-engine"):
+            implicit = (program, "--grpc-port", "0", "--kafka-enabled=false", "--check-config")
+            done = run(*implicit)
+            self.assertEqual(done.returncode, 2, program)
+            self.assertIn("--grpc-port 0 wants an explicit --data-dir", done.stderr, program)
+            done = run(*implicit, "--data-dir", str(self.folder))
+            self.assertEqual(done.returncode, 0, done.stderr)
+        for program, *more in (("ev-central",), ("ev-engine",), ("ev-driver", "--driver-id", "ann")):
+            arguments = (program, *more, "--grpc-port", "0", "--http-port", "0", "--kafka-enabled=false")
+            self.start(program, *arguments).wait_said("^listening$")
+            second = run(*arguments, "--data-dir", str(self.folder))
+            self.assertEqual(second.returncode, 1, program)
+            self.assertIn("is in use by process", second.stderr, program)
 
     # B175
     def test_a_foreign_or_truncated_database_file_is_refused_and_left_as_it_is(self):
@@ -492,6 +499,7 @@ class Programs(unittest.TestCase):
             build = [has for n, has, value in found if (n, value) == ("ev_build_info", 1)]
             self.assertEqual(build[0]["service"], program)
             self.assertEqual({n for n, _, value in found if n.endswith("_bound") and value > 0}, bounds[program])
+            self.assertLessEqual({n.removesuffix("_bound") for n in bounds[program]}, {n for n, _, _ in found})
             # What only grows is a counter and is named so; nothing else is.
             for name, kind in re.findall(r"^# TYPE (\w+) (\w+)$", text, re.MULTILINE):
                 self.assertEqual(name.endswith("_total"), kind == "counter", f"{program} {name} {kind}")
