@@ -9,19 +9,50 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
+// B56
 TEST_F(DriversTest, ABrokenStreamIsOpenedAgainWithGrowingWaits) {
   EV_ASSERT_OK(core_.Follow(Now(), kDriver, out_));
   core_.Pin(kDriver);
-  int dials = 0;
-  for (int i = 0; i < 6000; ++i) {
-    for (const OpenWatch& open : Drain<OpenWatch>()) {
-      ++dials;
-      core_.OnWatchClosed(Now(), kDriver, open.watch, kRefused, out_);
+  const auto pauses = Pauses<OpenWatch>(
+      20, [&](const OpenWatch& open) { core_.OnWatchClosed(Now(), kDriver, open.watch, kRefused, out_); });
+  EXPECT_THAT(pauses, FromShortToLong());
+}
+
+// How long a Driver waits before each new stream and each new attempt while Central refuses them.
+std::vector<absl::Duration> WaitsOf(std::uint64_t seed) {
+  RandomIdSource ids(seed);
+  Drivers core({}, ids);
+  Effects out;
+  Moment now{.utc = absl::FromUnixSeconds(1'750'000'000), .monotonic = absl::Hours(2)};
+  EV_EXPECT_OK(core.Start(now, {.driver = kDriver, .cp = kPoint}, out));
+  std::vector<absl::Duration> streams, attempts;
+  absl::Duration closed = now.monotonic, refused = now.monotonic;
+  while (streams.size() < 8 || attempts.size() < 8) {
+    for (const Effect& effect : std::exchange(out, {})) {
+      if (const auto* open = std::get_if<OpenWatch>(&effect)) {
+        streams.push_back(now.monotonic - std::exchange(closed, now.monotonic));
+        core.OnWatchClosed(now, kDriver, open->watch, kRefused, out);
+      } else if (const auto* start = std::get_if<SendStart>(&effect)) {
+        attempts.push_back(now.monotonic - std::exchange(refused, now.monotonic));
+        core.OnAnswer(now, start->call, kRefused, out);
+      }
     }
-    Pass(absl::Milliseconds(100));
+    now.monotonic += absl::Milliseconds(10);
+    core.Tick(now, out);
   }
-  EXPECT_GE(dials, 600 / 5);
-  EXPECT_LE(dials, 600 / 2);
+  streams.resize(8);
+  streams.insert(streams.end(), attempts.begin(), attempts.begin() + 8);
+  return streams;
+}
+
+// B56
+TEST(DriversPausesTest, DriversThatLoseTheirCentralTogetherDoNotComeBackTogether) {
+  const std::vector<absl::Duration> one = WaitsOf(1);
+  const std::vector<absl::Duration> other = WaitsOf(2);
+  EXPECT_EQ(one, WaitsOf(1)) << "a seed replays";
+  int same = 0;
+  for (std::size_t i = 0; i < one.size(); ++i) same += one[i] == other[i] ? 1 : 0;
+  EXPECT_LE(same, 2 + 2) << "the first of each is made at once";
 }
 
 TEST_F(DriversTest, ACentralThatClosesEachStreamAtOnceIsNotCalledInATightLoop) {

@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <variant>
@@ -44,6 +45,13 @@ inline absl::Status Refusal(absl::string_view reason, int session = 0) {
 
 inline const absl::Status kRefused = absl::UnavailableError("connection refused");
 
+// Pauses between attempts that begin short and come to stay long.
+MATCHER(FromShortToLong, "are from 100 to 200 ms at first and from 2.5 to 5 s at the end") {
+  const auto is_long = [](absl::Duration pause) { return pause >= absl::Seconds(2.5) && pause <= absl::Seconds(5); };
+  return arg.size() > 10 && arg.front() >= absl::Milliseconds(100) && arg.front() <= absl::Milliseconds(200) &&
+         std::all_of(arg.begin() + 10, arg.end(), is_long);
+}
+
 // One driver, whose Central is the test.
 class DriversTest : public ::testing::Test {
  protected:
@@ -71,6 +79,23 @@ class DriversTest : public ::testing::Test {
     }
     out_ = std::move(rest);
     return found;
+  }
+
+  // How long passes before each of the next `count` effects of a kind, when each one, the waiting one first, is
+  // answered with `refuse`.
+  template <typename T, typename Refuse>
+  std::vector<absl::Duration> Pauses(std::size_t count, Refuse refuse) {
+    for (const T& waiting : Drain<T>()) refuse(waiting);
+    std::vector<absl::Duration> pauses;
+    for (absl::Duration last = now_; pauses.size() < count && now_ - last < absl::Minutes(1);) {
+      Pass(absl::Milliseconds(100));
+      for (const T& again : Drain<T>()) {
+        pauses.push_back(now_ - std::exchange(last, now_));
+        refuse(again);
+      }
+    }
+    EXPECT_EQ(pauses.size(), count);
+    return pauses;
   }
 
   WatchId Watch() {
