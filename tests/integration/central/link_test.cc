@@ -172,16 +172,20 @@ TEST_F(LinkTest, WhatAnOldLinkSaysChangesNothing) {
   EXPECT_EQ(world.Get("cp_001")->connection().fault(), "");
 }
 
+// B35 B36
 TEST_F(LinkTest, AClosedStreamIsOnlyAHint) {
   CentralWorld world;
   const auto monitor = Connected(world);
   monitor->CloseUp();
   ASSERT_TRUE(monitor->inbox().WaitForEnd().has_value());
   EXPECT_THAT(*monitor->inbox().WaitForEnd(), IsOk());
-  ASSERT_TRUE(Eventually(kPatience, [&] { return world.links().size() == 0; }));
+  ASSERT_TRUE(Eventually(kPatience, [&] { return world.Metrics().find("\nev_links 0\n") != std::string::npos; }));
   // Commands find no link at once, while the point is shown as before until its silence has lasted.
-  const auto session = world.StartCharge(world.StartRequest("driver_001", "cp_001"));
-  EXPECT_FALSE(session.ok());
+  EXPECT_THAT(world.StartCharge(world.StartRequest("driver_001", "cp_001")),
+              Fails(absl::StatusCode::kFailedPrecondition, "POINT_DISCONNECTED"));
+  EXPECT_EQ(world.Get("cp_001")->state(), common::CHARGING_POINT_STATE_AVAILABLE);
+  world.clock().Advance(absl::Minutes(11));
+  EXPECT_TRUE(world.Becomes("cp_001", common::CHARGING_POINT_STATE_DISCONNECTED));
 }
 
 TEST_F(LinkTest, ABeatWithoutAReportKeepsThePointAndASilentEngineFaultsIt) {

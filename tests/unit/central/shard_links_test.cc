@@ -458,7 +458,6 @@ TEST_F(ShardLinksTest, CentralBeatsDownEachOpenLinkOnceASecond) {
 // B7
 TEST_F(ShardLinksTest, WatchersSeeEachChangeOfStateOnce) {
   Online();
-  std::vector<PointState> seen;
   for (int i = 0; i < 3; ++i) {
     Beat(Idle(0));
     EXPECT_THAT(Said<PointChanged>(), IsEmpty());

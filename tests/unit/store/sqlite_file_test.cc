@@ -156,10 +156,16 @@ TEST_F(SqliteFileTest, TheCheckFindsADamagedPage) {
 
 TEST_F(SqliteFileTest, TheCheckFindsARowThatIsMissingInAnIndex) {
   MakeStore();
+  // While the schema does not name the index, a row changes and the index does not.
   Sql(path_,
+      "CREATE TEMP TABLE kept AS SELECT * FROM sqlite_schema WHERE name = 'ticket_by_issued';"
       "PRAGMA writable_schema = ON;"
-      "DELETE FROM sqlite_schema WHERE name = 'ticket_by_driver'; PRAGMA writable_schema = RESET");
-  EXPECT_THAT(Open().value()->CheckIntegrity(), StatusIs(StatusCode::kDataLoss));
+      "DELETE FROM sqlite_schema WHERE name = 'ticket_by_issued'; PRAGMA writable_schema = RESET;"
+      "UPDATE ticket SET issued_ns = issued_ns + 1 WHERE id = (SELECT min(id) FROM ticket);"
+      "PRAGMA writable_schema = ON;"
+      "INSERT INTO sqlite_schema SELECT * FROM kept; PRAGMA writable_schema = RESET");
+  EXPECT_THAT(Open().value()->CheckIntegrity(),
+              StatusIs(StatusCode::kDataLoss, HasSubstr("missing from index ticket_by_issued")));
 }
 
 TEST_F(SqliteFileTest, TheMarksOfTheFileAreWritten) {
