@@ -190,10 +190,9 @@ void CentralProcess::EndCommit(std::vector<Effects> effects) {
   const std::vector<Shard::Batch> batches = std::exchange(run_->in_flight, {});
   for (const absl::Status& status : Write(batches)) {
     if (status.ok()) continue;
-    if (!absl::IsUnknown(status)) ++refused_commits;
+    ++(absl::IsUnknown(status) ? failed_commits : refused_commits);
     return Crash();
   }
-  ++commits;
   run_->is_committing = false;
   for (std::size_t i = 0; i < batches.size(); ++i) run_->shards[i]->OnDurable(batches[i].version);
   for (std::size_t i = 0; i < effects.size(); ++i) {

@@ -97,7 +97,7 @@ class CentralProcess {
   central::ShardCounters counters() const;
   std::int64_t gaps = 0;
   std::int64_t crashes = 0;
-  std::int64_t commits = 0;
+  std::int64_t failed_commits = 0;  // Their outcome was unknown.
   std::int64_t refused_commits = 0;
 
  private:

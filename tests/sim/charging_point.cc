@@ -49,11 +49,6 @@ void ChargingPointSim::CrashEngine() {
   }
 }
 
-std::optional<engine::Status> ChargingPointSim::GetStatus() const {
-  if (engine_ == nullptr) return std::nullopt;
-  return engine_->core->GetStatus(engine_->clock->Now());
-}
-
 void ChargingPointSim::Apply(const Decide& decide, std::function<void(const absl::Status&)> then) {
   const Moment now = engine_->clock->Now();
   decide(*engine_->core, now);
@@ -109,6 +104,7 @@ absl::Status ChargingPointSim::Write(const journal::LogWrite& write) {
     if (fact.kind == FactKind::kFinal && !kept_.finals.emplace(fact.session, fact).second) ++kept_.double_finals;
     if (fact.kind != FactKind::kStart) continue;
     kept_.starts.emplace(fact.session, fact);
+    started_without_kafka += broker_.is_up ? 0 : 1;
     Apply([&](engine::Engine& core, Moment now) { core.StartWritten(fact.session, now); });
   }
   return absl::OkStatus();
@@ -198,7 +194,6 @@ void ChargingPointSim::ClearFault() {
 }
 void ChargingPointSim::Request(const DriverId& driver) {
   if (engine_ == nullptr) return;
-  ++requests;
   Apply([&](engine::Engine& core, Moment now) {
     core.RequestSession(next_token_++, {.request_id = {}, .driver = driver, .target = {}, .waited = {}}, now);
   });
@@ -207,6 +202,7 @@ void ChargingPointSim::Request(const DriverId& driver) {
 // --- the producer ----------------------------------------------------------------------------------------------------
 
 void ChargingPointSim::Pump() {
+  const bool was_away = std::exchange(engine_->is_kafka_away, !broker_.is_up);
   if (!broker_.is_up) return;
   std::vector<journal::StoredFact> batch;
   for (std::int64_t position : std::exchange(engine_->again, {})) {
@@ -214,6 +210,7 @@ void ChargingPointSim::Pump() {
     if (!found.empty() && found[0].position == position) batch.push_back(std::move(found[0]));
   }
   for (journal::StoredFact& stored : disk_.Read(engine_->cursor, 50)) batch.push_back(std::move(stored));
+  if (was_away) produced_after_outage += static_cast<std::int64_t>(batch.size());
   for (const journal::StoredFact& stored : batch) {
     if (!engine_->in_flight.contains(stored.position)) Publish(stored);
   }

@@ -62,13 +62,13 @@ class ChargingPointSim {
   const Meter& meter() const { return meter_; }
   const Kept& kept() const { return kept_; }
   journal::MemoryFactLog& disk() { return disk_; }
-  std::optional<engine::Status> GetStatus() const;
   std::int64_t produced = 0;
   std::int64_t produced_twice = 0;
+  std::int64_t produced_after_outage = 0;
+  std::int64_t started_without_kafka = 0;
   std::int64_t engine_crashes = 0;
   std::int64_t monitor_crashes = 0;
   std::int64_t cuts = 0;
-  std::int64_t requests = 0;
   // Each must stay empty: what must never happen.
   std::vector<std::string> wrong;
 
@@ -97,6 +97,7 @@ class ChargingPointSim {
     std::set<std::int64_t> in_flight;
     std::set<std::int64_t> again;
     absl::Duration last_append;
+    bool is_kafka_away = false;
   };
   struct MonitorRun {
     Life life = std::make_shared<int>();

@@ -50,9 +50,8 @@ class DriverSim {
   std::int64_t crashes = 0;
   std::int64_t cuts = 0;
   std::int64_t unconfirmed = 0;
-  std::int64_t repeats = 0;  // Requests sent again.
-  std::int64_t fetches = 0;  // Of sessions that the stream did not have any more.
-  std::int64_t stops = 0;
+  std::int64_t repeats = 0;        // Requests sent again.
+  std::int64_t fetches = 0;        // Of sessions that the stream did not have any more.
   std::int64_t lists = 0;          // Worked through to their end.
   std::int64_t tickets_shown = 0;  // At a new process again.
   // Each must stay empty: what must never happen.

@@ -52,10 +52,8 @@ class Meter {
     const auto it = received_.find(session);
     return it == received_.end() ? 0 : it->second;
   }
-  const std::map<SessionId, std::int64_t>& received() const { return received_; }
   // How often the contactor was closed for a session.
   const std::map<SessionId, int>& closings() const { return closings_; }
-  bool flows() const { return flows_; }
 
  private:
   void Flow() {

@@ -65,6 +65,7 @@ void World::CheckDriver(const DriverSim& driver) {
   mine.page_size = 1000;
   const auto page = store.ListSessions(mine);
   for (const Session& session : page->items) {
+    tally_.manual += session.manual ? 1 : 0;
     if (!session.manual && !made_by.contains(session.id)) wrong(session.id.value(), "is a second of one request");
   }
   for (const auto& [id, charge] : driver.shown()) {
@@ -81,7 +82,6 @@ void World::CheckDriver(const DriverSim& driver) {
   tally_.driver_cuts += driver.cuts;
   tally_.driver_repeats += driver.repeats;
   tally_.driver_fetches += driver.fetches;
-  tally_.driver_stops += driver.stops;
   tally_.lists += driver.lists;
   tally_.tickets_shown += driver.tickets_shown;
   Mix(tally_.digest, driver.tickets_shown);
@@ -138,9 +138,7 @@ void World::Check() {
         Wrong(absl::StrCat(who, " has no final"));
         continue;
       }
-      if (final->second.end_reason == EndReason::kEngineRestarted) ++tally_.restarted_finals;
       const bool is_target_reached = final->second.end_reason == EndReason::kTargetReached;
-      tally_.targets += is_target_reached ? 1 : 0;
       if (final->second.energy_mwh != received) {
         Wrong(
             absl::StrCat(who, ": the vehicle received ", received, " mWh, the final says ", final->second.energy_mwh));
@@ -174,6 +172,7 @@ void World::Check() {
       ++tally_.tickets;
       tally_.energy_mwh += bill.energy_mwh;
       tally_.recovered += bill.recovered ? 1 : 0;
+      tally_.changed_prices += bill.price != central::ShardConfig().default_price ? 1 : 0;
       Mix(tally_.digest, session.value());
       Mix(tally_.digest, bill.energy_mwh);
       Mix(tally_.digest, absl::ToUnixNanos(bill.issued));
@@ -210,6 +209,7 @@ void World::Check() {
   for (const central::DeadLetter& letter : central_->told().dead_letters) {
     const bool is_forged = absl::StartsWith(letter.detail, "energy_mwh of -1 ");
     if (!is_forged) Wrong(absl::StrCat("a dead letter: ", letter.reason, ", ", letter.detail));
+    ++tally_.forged;
   }
   for (const central::Alert& alert : central_->told().alerts) {
     if (alert.kind == central::AlertKind::kAmountDiffers) Wrong(absl::StrCat("an alert: ", alert.text));
@@ -222,11 +222,15 @@ void World::Check() {
   tally_.late_samples = counters.late_samples;
   tally_.central_crashes = central_->crashes;
   tally_.gaps = central_->gaps;
+  tally_.failed_commits = central_->failed_commits;
   for (const auto& point : points_) {
     tally_.engine_crashes += point->engine_crashes;
     tally_.monitor_crashes += point->monitor_crashes;
     tally_.cuts += point->cuts;
     tally_.produced += point->produced;
+    tally_.produced_twice += point->produced_twice;
+    tally_.produced_after_outage += point->produced_after_outage;
+    tally_.started_without_kafka += point->started_without_kafka;
   }
   Mix(tally_.digest, tally_.events);
 }

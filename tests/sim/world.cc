@@ -31,17 +31,19 @@ void Tally::Add(const Tally& other) {
   duplicates += other.duplicates;
   late_samples += other.late_samples;
   produced += other.produced;
-  operator_stops += other.operator_stops;
-  faults += other.faults;
-  targets += other.targets;
+  produced_twice += other.produced_twice;
+  produced_after_outage += other.produced_after_outage;
+  started_without_kafka += other.started_without_kafka;
+  failed_commits += other.failed_commits;
+  changed_prices += other.changed_prices;
+  strangers_refused += other.strangers_refused;
   manual += other.manual;
-  restarted_finals += other.restarted_finals;
   forged += other.forged;
+  for (const auto& [reason, count] : other.ended) ended[reason] += count;
   driver_crashes += other.driver_crashes;
   driver_cuts += other.driver_cuts;
   driver_repeats += other.driver_repeats;
   driver_fetches += other.driver_fetches;
-  driver_stops += other.driver_stops;
   lists += other.lists;
   tickets_shown += other.tickets_shown;
 }
@@ -160,25 +162,21 @@ void World::DoFault(Fault fault) {
     case Fault::kKafkaExpires:
       return broker_.Expire();
     case Fault::kGroundFault:
-      ++tally_.faults;
       point.InjectFault();
       return loop_.After(soon, [&point] { point.ClearFault(); });
     case Fault::kUnplug:
       point.Unplug();
       return loop_.After(soon, [&point] { point.PlugIn(); });
     case Fault::kOperatorStop:
-      ++tally_.operator_stops;
       central_->SetCause(point.cp(), true);
       return loop_.After(soon, [this, &point] { central_->SetCause(point.cp(), false); });
     case Fault::kNetworkStop:
-      ++tally_.operator_stops;
       central_->SetCause(CpId(), true);
       return loop_.After(soon, [this] { central_->SetCause(CpId(), false); });
     case Fault::kPrice:
       central_->UpdatePrice(point.cp(), random_.Below(1'000'000));
       return;
     case Fault::kManual:
-      ++tally_.manual;
       return point.Request(AnyDriver().id());
     case Fault::kStrangerStops:
       return StrangerStops(point);
@@ -203,7 +201,9 @@ void World::StrangerStops(const ChargingPointSim& point) {
     central_->Stop({.call = {}, .session = session.id, .driver = DriverId("stranger")}, session.cp,
                    [this](const central::CallResult& result) {
                      const auto* failure = std::get_if<central::Failure>(&result);
-                     if (failure == nullptr || failure->reason != "NOT_YOUR_SESSION") Wrong("a stranger may stop");
+                     if (failure == nullptr || failure->reason != "NOT_YOUR_SESSION")
+                       return Wrong("a stranger may stop");
+                     ++tally_.strangers_refused;
                    });
   }
 }
@@ -212,7 +212,6 @@ void World::StrangerStops(const ChargingPointSim& point) {
 void World::Forge(ChargingPointSim& point) {
   const auto unsettled = point.disk().ReadUnsettled();
   if (unsettled.empty() || !broker_.is_up) return;
-  ++tally_.forged;
   Fact fact = random_.Of(unsettled).fact;
   for (std::uint8_t& byte : fact.message_id.bytes) byte = static_cast<std::uint8_t>(random_.Below(256));
   if (random_.Chance(50)) fact.kind = FactKind::kFinal;
@@ -251,6 +250,9 @@ void World::AskForSeveral(DriverSim& driver) {
 // Everything that was broken is mended once; nothing is told twice.
 void World::Calm() {
   storm_.reset();
+  for (const auto& point : points_) {
+    for (const auto& [session, final] : point->kept().finals) ++tally_.ended[final.end_reason];
+  }
   loop_.After(absl::Seconds(20), [this] {
     network_.weather = {
         .usual_delay = absl::Milliseconds(20), .slow_percent = 0, .lost_percent = 0, .repeated_percent = 0};

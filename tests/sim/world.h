@@ -34,17 +34,19 @@ struct Tally {
   std::int64_t duplicates = 0;
   std::int64_t late_samples = 0;
   std::int64_t produced = 0;
-  std::int64_t operator_stops = 0;
-  std::int64_t faults = 0;
-  std::int64_t targets = 0;  // Charges that ended at their target.
-  std::int64_t manual = 0;
-  std::int64_t restarted_finals = 0;
-  std::int64_t forged = 0;
+  std::int64_t produced_twice = 0;          // For their acknowledgement was lost.
+  std::int64_t produced_after_outage = 0;   // What waited while Kafka was away.
+  std::int64_t started_without_kafka = 0;   // Charges.
+  std::int64_t failed_commits = 0;          // Whose outcome Central did not know.
+  std::int64_t changed_prices = 0;          // Tickets at another price than the network's.
+  std::int64_t strangers_refused = 0;       // Stops.
+  std::int64_t manual = 0;                  // Sessions that were asked for at the point.
+  std::int64_t forged = 0;                  // Forged facts that were put aside.
+  std::map<EndReason, std::int64_t> ended;  // Charges, in the storm.
   std::int64_t driver_crashes = 0;
   std::int64_t driver_cuts = 0;
   std::int64_t driver_repeats = 0;
   std::int64_t driver_fetches = 0;
-  std::int64_t driver_stops = 0;
   std::int64_t lists = 0;
   std::int64_t tickets_shown = 0;
   std::uint64_t digest = 0;  // Of all that was decided: equal for equal seeds.

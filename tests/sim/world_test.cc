@@ -38,41 +38,50 @@ TEST(WorldTest, EverySessionThatReceivedEnergyHasExactlyOneTicketWithTheMetersFi
             << sum.energy_mwh / 1'000'000 << " kWh, " << sum.denials << " denials, " << sum.unconfirmed
             << " unconfirmed, " << sum.expired << " expired, " << sum.recovered << " recovered\n"
             << sum.central_crashes << " crashes of Central, " << sum.engine_crashes << " of Engines ("
-            << sum.restarted_finals << " cut charges), " << sum.monitor_crashes << " of Monitors, " << sum.cuts
-            << " cut streams, " << sum.gaps << " gaps\n"
+            << sum.ended[EndReason::kEngineRestarted] << " cut charges), " << sum.monitor_crashes << " of Monitors, "
+            << sum.cuts << " cut streams, " << sum.gaps << " gaps\n"
             << sum.driver_crashes << " crashes of Drivers, " << sum.driver_cuts << " cut watches, "
             << sum.driver_repeats << " requests sent again, " << sum.driver_fetches << " sessions fetched, "
-            << sum.driver_stops << " stops, " << sum.lists << " lists, " << sum.tickets_shown << " tickets shown\n"
+            << sum.lists << " lists, " << sum.tickets_shown << " tickets shown\n"
             << sum.produced << " messages, " << sum.duplicates << " repeats, " << sum.late_samples << " late samples, "
-            << sum.operator_stops << " operator stops, " << sum.faults << " faults, " << sum.targets
-            << " targets reached, " << sum.manual << " requests at the point, " << sum.forged << " forged facts"
-            << std::endl;
+            << sum.produced_twice << " not acknowledged, " << sum.produced_after_outage << " after an outage, "
+            << sum.started_without_kafka << " charges started in one, " << sum.failed_commits << " failed commits, "
+            << sum.changed_prices << " changed prices, " << sum.strangers_refused << " strangers refused, "
+            << sum.manual << " sessions asked for at the point, " << sum.forged << " forged facts\nended by";
+  for (const auto& [reason, charges] : sum.ended) std::cout << " " << Name(reason) << " " << charges;
+  std::cout << std::endl;
   if (count < 100) return;
   // Something has happened, of every kind.
   const auto n = static_cast<std::int64_t>(count);
   EXPECT_GT(sum.tickets, 5 * n);
   EXPECT_GT(sum.tickets_shown, 5 * n);
+  for (const EndReason reason :
+       {EndReason::kUnplugged, EndReason::kDriverStop, EndReason::kTargetReached, EndReason::kOperatorStop,
+        EndReason::kFault, EndReason::kMonitorLost, EndReason::kVehicleFull, EndReason::kEngineRestarted}) {
+    EXPECT_GT(sum.ended[reason], n / 10) << Name(reason);
+  }
   for (const std::int64_t some : {sum.denials,
                                   sum.unconfirmed,
                                   sum.expired,
                                   sum.central_crashes,
                                   sum.engine_crashes,
-                                  sum.restarted_finals,
                                   sum.monitor_crashes,
                                   sum.cuts,
                                   sum.gaps,
                                   sum.duplicates,
                                   sum.late_samples,
-                                  sum.operator_stops,
-                                  sum.faults,
-                                  sum.targets,
+                                  sum.produced_twice,
+                                  sum.produced_after_outage,
+                                  sum.started_without_kafka,
+                                  sum.failed_commits,
+                                  sum.changed_prices,
+                                  sum.strangers_refused,
                                   sum.manual,
                                   sum.forged,
                                   sum.driver_crashes,
                                   sum.driver_cuts,
                                   sum.driver_repeats,
                                   sum.driver_fetches,
-                                  sum.driver_stops,
                                   sum.lists}) {
     EXPECT_GT(some, n / 10);
   }
