@@ -141,7 +141,7 @@ function(ev_add_test)
   endforeach()
 endfunction()
 
-# ev_add_script_test(NAME x KIND checks|e2e COMMAND ... [TIMEOUT seconds] [LABELS ...]): any command that exits 0; run in
+# ev_add_script_test(NAME x KIND checks|k8s|e2e COMMAND ... [TIMEOUT seconds] [LABELS ...]): any command that exits 0; run in
 # the repository's root. The programs are in $EV_BIN.
 function(ev_add_script_test)
   cmake_parse_arguments(A "" "NAME;KIND;TIMEOUT" "COMMAND;LABELS" ${ARGN})

@@ -78,6 +78,11 @@ def environment(objects, container):
     return found
 
 
+def addresses(value):
+    """(host, port as text) of each address in a variable's value."""
+    return re.findall(r"(?:^|[,@])([a-z][\w.-]*):(\d+)(?=,|$)", value)
+
+
 def seconds(text):
     unit = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
     return sum(float(n) * unit[u] for n, u in re.findall(r"([\d.]+)(ms|s|m|h)", text))
@@ -397,10 +402,15 @@ def is_allowed(objects, direction, labels, peer_labels, port):
 
 def what_is_called_can_be_reached(objects):
     """Each address in the configuration: a Service of ours, with that port, and the network policies let it through."""
-    for where, workload, _, c in each_container(objects):
+    for where, workload, pod, c in each_container(objects):
         labels = template(workload)["metadata"]["labels"]
+        own = [p["containerPort"] for other in lasting(pod) if other is not c for p in other.get("ports", [])]
         for name, value in environment(objects, c).items():
-            for host, port in re.findall(r"(?:^|[,@])([a-z][\w.-]*):(\d+)(?=,|$)", value):
+            for host, port in addresses(value):
+                if host == "localhost":
+                    if int(port) not in own:
+                        yield f"{where}: {name} names {host}:{port}, where no other container of the pod listens"
+                    continue
                 service = find(objects, "Service", host) or find(objects, "Service", host.partition(".")[2])
                 if not service:
                     yield f"{where}: {name} names {host}, which is no Service"

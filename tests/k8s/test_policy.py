@@ -145,6 +145,8 @@ FAULTS = [
      lambda o: config(o, "monitor")["data"].update(EV_CENTRAL="centre:50051")),
     ("what_is_called_can_be_reached", "which the Service does not have",
      lambda o: config(o, "driver")["data"].update(EV_CENTRAL="central:6001")),
+    ("what_is_called_can_be_reached", "where no other container of the pod listens",
+     lambda o: config(o, "monitor")["data"].update(EV_ENGINE="localhost:5001")),
     ("what_is_called_can_be_reached", "may not call kafka:9092",
      lambda o: config(o, "driver")["data"].update(EV_KAFKA_BROKERS="kafka:9092")),
     ("what_is_called_can_be_reached", "may not be called by it",
