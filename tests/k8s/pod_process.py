@@ -38,8 +38,9 @@ class Cluster:
 
     def port(self, pod, port):
         """Where a port of a pod is; the same whenever it is asked."""
-        if (pod, port) not in self.ports:
-            self.ports[pod, port] = free_port()
+        while (pod, port) not in self.ports:
+            if (free := free_port()) not in self.ports.values():
+                self.ports[pod, port] = free
         return self.ports[pod, port]
 
     def place(self, pod, path):
