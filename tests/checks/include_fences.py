@@ -22,8 +22,8 @@ FENCES = [
     (CORE, [], IO_HEADERS, "what decides does no I/O"),
     (
         CORE,
-        # Where the clock, the mutex and the ids of all others are made.
-        [r"^libs/base/(clock|id_source)\.cc$", r"^libs/base/mutex\.h$"],
+        # Where the clock, the mutex, what waits on it, and the ids of all others are made.
+        [r"^libs/base/(clock|id_source)\.cc$", r"^libs/base/(mutex|stop_pause)\.h$"],
         TIME_THREADS_RANDOMNESS,
         "time, threads and randomness are given to what decides",
     ),
