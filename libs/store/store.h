@@ -184,6 +184,11 @@ class Store {
   // Requests received before `time` are forgotten; sessions and tickets never are.
   virtual absl::Status DeleteRequestsBefore(absl::Time time) = 0;
 
+  // DataLoss or Internal when what was committed cannot be relied upon any more: a method found damage or a disk that
+  // fails, a commit failed for good, or what holds the store was taken away or replaced. From then on it is the answer
+  // for good, and nothing is written. Cheap: ask it before anything is said that a read or a commit has answered.
+  virtual absl::Status CheckMedium() = 0;
+
   // Reads everything once and checks it against itself: a completed session has its final ticket, a ticket agrees with
   // its session, a final ticket's amount is its energy times its price, no session is open at or below its point's
   // booked-through number. DataLoss says what is wrong.

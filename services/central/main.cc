@@ -76,6 +76,9 @@ int Run(ev::central::Options& options, ev::process::StopSignal& stop) {
       store::SqliteStore::Open(file, {.shards = options.backbone.topics.session_data.partitions}, started, ids);
   if (!store.ok()) return Failed(store.status());
   if (options.check_store) return CheckStore(**store, file);
+  if ((*store)->is_new()) {
+    log::Warn("a new store was made: no charging points, sessions or tickets are known", {{"file", file}});
+  }
 
   central::Console console(
       {.panel = options.panel, .log_file = (*data)->File("log"), .history_file = (*data)->File("history")},

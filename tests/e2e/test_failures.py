@@ -61,6 +61,46 @@ class Failures(unittest.TestCase):
                                          {"session_id": sessions["cp_001"], "driver_id": "somebody"})[:2],
                              ("PermissionDenied", "NOT_YOUR_SESSION"))
 
+    # B65 B189
+    def test_a_store_that_vanishes_ends_central_before_anything_is_settled_and_once_it_is_back_all_is_booked(self):
+        with Network(self.kafka.address, points=2, engine=LONG) as net:
+            self.assertTrue(net.central.said("a new store was made", level="warn"))
+            sessions = {cp: net.charge(f"driver_{cp}", cp) for cp in net.engines}
+            for cp, session_id in sessions.items():
+                net.wait_session(session_id, "CHARGING")
+            store, away = net.folder / "central" / "central.db", net.folder / "away.db"
+            for suffix in ("", "-wal", "-shm"):
+                pathlib.Path(f"{store}{suffix}").rename(f"{away}{suffix}")
+            for cp in sessions:
+                net.engine_call(cp, "Unplug")
+            self.assertEqual(net.central.process.wait(timeout=LIMIT_S), 1)
+            reason = net.central.said("the store failed")["reason"]
+            self.assertRegex(reason, f"DATA_LOSS: .*{store} was removed .* put it back")
+            for cp in sessions:
+                self.assertGreater(net.engine_call(cp, "GetStatus")["report"]["unsettled_total"], 0)
+            for suffix in ("", "-wal"):
+                pathlib.Path(f"{away}{suffix}").rename(f"{store}{suffix}")
+            net.start_central()
+            self.assertFalse(net.central.said("a new store was made"))
+            for cp, session_id in sessions.items():
+                self.assert_billed_as_metered(net, cp, session_id, "UNPLUGGED")
+                eventually(f"all is settled at {cp}",
+                           lambda cp=cp: net.engine_call(cp, "GetStatus")["report"]["unsettled_total"] == 0)
+            self.assertEqual(len(net.tickets()), 2)
+
+    # B189
+    def test_a_store_that_is_damaged_ends_central_before_anything_is_settled(self):
+        with Network(self.kafka.address, points=1, engine=LONG) as net:
+            net.wait_session(net.charge("ann", "cp_001"), "CHARGING")
+            store = net.folder / "central" / "central.db"
+            with open(store, "r+b") as file:
+                file.write(b"Z" * 16384)
+            net.engine_call("cp_001", "Unplug")
+            self.assertEqual(net.central.process.wait(timeout=LIMIT_S), 1)
+            reason = net.central.said("the store failed")["reason"]
+            self.assertRegex(reason, f"DATA_LOSS: .*{store} is damaged .* restore it from a backup")
+            self.assertGreater(net.engine_call("cp_001", "GetStatus")["report"]["unsettled_total"], 0)
+
     # B37 B50
     def test_a_killed_monitor_ends_the_charge_and_the_point_takes_none_until_one_is_back(self):
         with Network(self.kafka.address, points=1, engine=LONG) as net:

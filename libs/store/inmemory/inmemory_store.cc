@@ -56,7 +56,8 @@ void InMemoryStore::Restart(absl::Time now) {
   MutexLock lock(mutex_);
   incarnation_ = std::max(incarnation_ + 1, absl::ToUnixSeconds(now));
   fail_next_.reset();
-  failed_ = false;
+  is_damaged_ = false;
+  failure_ = absl::OkStatus();
 }
 
 void InMemoryStore::FailNextCommit(bool written) {
@@ -69,20 +70,27 @@ std::int64_t InMemoryStore::incarnation() const {
   return incarnation_;
 }
 
-absl::Status InMemoryStore::CheckWritable() const {
-  if (!failed_) return absl::OkStatus();
-  return absl::InternalError("store: closed for writing since a commit with an unknown outcome");
+void InMemoryStore::Damage() {
+  MutexLock lock(mutex_);
+  is_damaged_ = true;
+}
+
+absl::Status InMemoryStore::CheckReadable() {
+  if (!is_damaged_) return absl::OkStatus();
+  const absl::Status damage = absl::DataLossError("store: damaged: injected");
+  if (failure_.ok()) failure_ = damage;
+  return damage;
 }
 
 absl::StatusOr<std::string> InMemoryStore::KafkaClusterId() {
   MutexLock lock(mutex_);
+  if (auto readable = CheckReadable(); !readable.ok()) return readable;
   return kafka_cluster_id_;
 }
 
 absl::Status InMemoryStore::SetKafkaClusterId(absl::string_view id) {
   MutexLock lock(mutex_);
-  const absl::Status writable = CheckWritable();
-  if (!writable.ok()) return writable;
+  if (!failure_.ok()) return failure_;
   kafka_cluster_id_ = std::string(id);
   return absl::OkStatus();
 }
@@ -90,8 +98,7 @@ absl::Status InMemoryStore::SetKafkaClusterId(absl::string_view id) {
 absl::StatusOr<std::vector<ShardState>> InMemoryStore::TakeShards(absl::string_view /*owner*/,
                                                                   absl::string_view /*address*/) {
   MutexLock lock(mutex_);
-  const absl::Status writable = CheckWritable();
-  if (!writable.ok()) return writable;
+  if (!failure_.ok()) return failure_;
   std::vector<ShardState> states(static_cast<std::size_t>(shards_));
   for (std::size_t i = 0; i < states.size(); ++i) {
     states[i].shard = static_cast<int>(i);
@@ -115,8 +122,7 @@ absl::StatusOr<std::vector<ShardState>> InMemoryStore::TakeShards(absl::string_v
 
 std::vector<absl::Status> InMemoryStore::Commit(absl::Span<const ShardBatch> batches) {
   MutexLock lock(mutex_);
-  const absl::Status writable = CheckWritable();
-  if (!writable.ok()) return std::vector<absl::Status>(batches.size(), writable);
+  if (!failure_.ok()) return std::vector<absl::Status>(batches.size(), failure_);
   std::vector<absl::Status> statuses;
   const bool lost = fail_next_.has_value() && !*fail_next_;
   for (const ShardBatch& batch : batches) {
@@ -125,7 +131,7 @@ std::vector<absl::Status> InMemoryStore::Commit(absl::Span<const ShardBatch> bat
     if (statuses.back().ok()) Apply(batch);
   }
   if (!fail_next_.has_value()) return statuses;
-  failed_ = true;
+  failure_ = absl::InternalError("store: closed for writing since a commit with an unknown outcome");
   return std::vector<absl::Status>(batches.size(), absl::UnknownError("outcome of the commit is not known: injected"));
 }
 
@@ -189,6 +195,7 @@ void InMemoryStore::Apply(const ShardBatch& batch) {
 
 absl::StatusOr<Session> InMemoryStore::FindSession(const SessionId& id) {
   MutexLock lock(mutex_);
+  if (auto readable = CheckReadable(); !readable.ok()) return readable;
   const auto found = sessions_.find(id);
   if (found == sessions_.end()) return absl::NotFoundError("no such session");
   return found->second.record;
@@ -196,16 +203,19 @@ absl::StatusOr<Session> InMemoryStore::FindSession(const SessionId& id) {
 
 absl::StatusOr<RequestRecord> InMemoryStore::FindRequest(absl::string_view key) {
   MutexLock lock(mutex_);
+  if (auto readable = CheckReadable(); !readable.ok()) return readable;
   return Find(requests_, std::string(key), "request");
 }
 
 absl::StatusOr<Ticket> InMemoryStore::FindTicket(absl::string_view id) {
   MutexLock lock(mutex_);
+  if (auto readable = CheckReadable(); !readable.ok()) return readable;
   return Find(tickets_, std::string(id), "ticket");
 }
 
 absl::StatusOr<std::vector<RefusalRecord>> InMemoryStore::FindRefusals(const SessionId& id) {
   MutexLock lock(mutex_);
+  if (auto readable = CheckReadable(); !readable.ok()) return readable;
   std::vector<RefusalRecord> found;
   for (const bool final : {false, true}) {
     const auto refusal = refusals_.find({id, final});
@@ -216,6 +226,7 @@ absl::StatusOr<std::vector<RefusalRecord>> InMemoryStore::FindRefusals(const Ses
 
 absl::StatusOr<Page<Session>> InMemoryStore::ListSessions(const SessionFilter& filter) {
   MutexLock lock(mutex_);
+  if (auto readable = CheckReadable(); !readable.ok()) return readable;
   std::vector<std::pair<PageKey, const Session*>> rows;
   for (const auto& [id, row] : sessions_) {
     const Session& session = row.record;
@@ -230,6 +241,7 @@ absl::StatusOr<Page<Session>> InMemoryStore::ListSessions(const SessionFilter& f
 
 absl::StatusOr<Page<Ticket>> InMemoryStore::ListTickets(const TicketFilter& filter) {
   MutexLock lock(mutex_);
+  if (auto readable = CheckReadable(); !readable.ok()) return readable;
   std::vector<std::pair<PageKey, const Ticket*>> rows;
   for (const auto& [id, ticket] : tickets_) {
     if (!filter.driver.empty() && ticket.driver != filter.driver) continue;
@@ -243,6 +255,7 @@ absl::StatusOr<Page<Ticket>> InMemoryStore::ListTickets(const TicketFilter& filt
 
 absl::StatusOr<std::vector<GapRecord>> InMemoryStore::ListGaps() {
   MutexLock lock(mutex_);
+  if (auto readable = CheckReadable(); !readable.ok()) return readable;
   std::vector<GapRecord> newest(gaps_.rbegin(), gaps_.rend());
   std::stable_sort(newest.begin(), newest.end(),
                    [](const GapRecord& a, const GapRecord& b) { return a.found > b.found; });
@@ -252,6 +265,7 @@ absl::StatusOr<std::vector<GapRecord>> InMemoryStore::ListGaps() {
 
 absl::StatusOr<std::vector<StoredOutboxRecord>> InMemoryStore::ReadOutbox(std::int64_t after, int limit) {
   MutexLock lock(mutex_);
+  if (auto readable = CheckReadable(); !readable.ok()) return readable;
   std::vector<StoredOutboxRecord> records;
   for (auto row = outbox_.upper_bound(after); row != outbox_.end(); ++row) {
     if (static_cast<int>(records.size()) >= limit) break;
@@ -262,8 +276,7 @@ absl::StatusOr<std::vector<StoredOutboxRecord>> InMemoryStore::ReadOutbox(std::i
 
 absl::Status InMemoryStore::DeleteOutbox(absl::Span<const std::int64_t> positions) {
   MutexLock lock(mutex_);
-  const absl::Status writable = CheckWritable();
-  if (!writable.ok()) return writable;
+  if (!failure_.ok()) return failure_;
   for (const std::int64_t position : positions) {
     const auto row = outbox_.find(position);
     if (row == outbox_.end()) continue;
@@ -275,17 +288,22 @@ absl::Status InMemoryStore::DeleteOutbox(absl::Span<const std::int64_t> position
 
 absl::StatusOr<std::int64_t> InMemoryStore::OutboxSize() {
   MutexLock lock(mutex_);
+  if (auto readable = CheckReadable(); !readable.ok()) return readable;
   return static_cast<std::int64_t>(outbox_.size());
 }
 
 absl::Status InMemoryStore::DeleteRequestsBefore(absl::Time time) {
   MutexLock lock(mutex_);
-  const absl::Status writable = CheckWritable();
-  if (!writable.ok()) return writable;
+  if (!failure_.ok()) return failure_;
   for (auto row = requests_.begin(); row != requests_.end();) {
     row = row->second.received < time ? requests_.erase(row) : std::next(row);
   }
   return absl::OkStatus();
+}
+
+absl::Status InMemoryStore::CheckMedium() {
+  MutexLock lock(mutex_);
+  return failure_;
 }
 
 absl::Status InMemoryStore::CheckIntegrity() {

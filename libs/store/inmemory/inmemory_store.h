@@ -30,6 +30,8 @@ class InMemoryStore final : public Store {
   // The next Commit() answers Unknown for every batch, and then nothing is written until Restart(). `written` says
   // whether it took place all the same.
   void FailNextCommit(bool written);
+  // From now on reads find damage. Commits are taken until one has.
+  void Damage();
 
   std::string id() const override { return id_; }
   int shards() const override { return shards_; }
@@ -49,6 +51,7 @@ class InMemoryStore final : public Store {
   absl::Status DeleteOutbox(absl::Span<const std::int64_t> positions) override;
   absl::StatusOr<std::int64_t> OutboxSize() override;
   absl::Status DeleteRequestsBefore(absl::Time time) override;
+  absl::Status CheckMedium() override;
   absl::Status CheckIntegrity() override;
 
  private:
@@ -63,7 +66,7 @@ class InMemoryStore final : public Store {
     T record;
   };
 
-  absl::Status CheckWritable() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status CheckReadable() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // OK: Apply() would write it.
   absl::Status Check(const ShardBatch& batch) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Apply(const ShardBatch& batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -75,7 +78,8 @@ class InMemoryStore final : public Store {
   mutable Mutex mutex_;
   std::int64_t incarnation_ ABSL_GUARDED_BY(mutex_) = 0;
   std::optional<bool> fail_next_ ABSL_GUARDED_BY(mutex_);  // Holds `written`.
-  bool failed_ ABSL_GUARDED_BY(mutex_) = false;
+  bool is_damaged_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Status failure_ ABSL_GUARDED_BY(mutex_);  // Of the medium.
   std::string kafka_cluster_id_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::int64_t> epochs_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::vector<OutOfService>> network_causes_ ABSL_GUARDED_BY(mutex_);

@@ -93,9 +93,16 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& 
   return connection;
 }
 
+absl::Status Connection::Failed(int code) {
+  absl::Status status = TranslateError(db_.get(), code);
+  const bool is_for_good = absl::IsDataLoss(status) || (code & 0xff) == SQLITE_IOERR;
+  if (is_for_good && medium_ != nullptr) medium_->Fail(status);
+  return status;
+}
+
 absl::Status Connection::Exec(const char* sql) {
   const int code = sqlite3_exec(db_.get(), sql, nullptr, nullptr, nullptr);
-  return code == SQLITE_OK ? absl::OkStatus() : TranslateError(db_.get(), code);
+  return code == SQLITE_OK ? absl::OkStatus() : Failed(code);
 }
 
 absl::StatusOr<std::int64_t> Connection::Number(absl::string_view sql) {
@@ -120,7 +127,7 @@ absl::StatusOr<sqlite3_stmt*> Connection::Prepared(absl::string_view sql) {
   sqlite3_stmt* statement = nullptr;
   const int code = sqlite3_prepare_v3(db_.get(), sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT,
                                       &statement, nullptr);
-  if (code != SQLITE_OK) return TranslateError(db_.get(), code);
+  if (code != SQLITE_OK) return Failed(code);
   statements_[std::string(sql)].reset(statement);
   return statement;
 }

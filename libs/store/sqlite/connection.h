@@ -20,6 +20,7 @@
 #include "absl/time/time.h"
 #include "base/id_source.h"
 #include "domain/session.h"
+#include "store/sqlite/medium.h"
 #include "store/stored_time.h"
 
 namespace ev::store::sqlite {
@@ -129,6 +130,10 @@ class Connection {
   // Does not look into the file yet: a foreign one shows at the first statement.
   static absl::StatusOr<std::unique_ptr<Connection>> Open(const std::string& path, Mode mode);
 
+  // Damage that a statement finds, and a disk that cannot be read or written, fail `medium` too from now on. It must
+  // outlive the connection.
+  void ReportTo(Medium& medium) { medium_ = &medium; }
+
   // Statements without values, several separated by semicolons.
   absl::Status Exec(const char* sql);
 
@@ -159,7 +164,7 @@ class Connection {
         on_row(row);
       }
     }
-    absl::Status status = code == SQLITE_DONE ? absl::OkStatus() : TranslateError(db_.get(), code);
+    absl::Status status = code == SQLITE_DONE ? absl::OkStatus() : Failed(code);
     sqlite3_reset(*statement);  // An open cursor would hold its snapshot.
     return status;
   }
@@ -183,7 +188,9 @@ class Connection {
 
   explicit Connection(sqlite3* db) : db_(db) {}
   absl::StatusOr<sqlite3_stmt*> Prepared(absl::string_view sql);
+  absl::Status Failed(int code);
 
+  Medium* medium_ = nullptr;
   std::unique_ptr<sqlite3, Closer> db_;
   absl::flat_hash_map<std::string, std::unique_ptr<sqlite3_stmt, Finalizer>> statements_;  // After db_: goes first.
 };

@@ -12,6 +12,7 @@
 #include "store/sqlite/file.h"
 #include "store/sqlite/find.h"
 #include "store/sqlite/integrity.h"
+#include "store/sqlite/medium.h"
 #include "store/sqlite/pages.h"
 #include "store/sqlite/rows.h"
 #include "store/sqlite/schema.h"
@@ -20,6 +21,7 @@ namespace ev::store {
 namespace {
 
 using sqlite::Connection;
+using sqlite::DamagedFile;
 using sqlite::FindAll;
 using sqlite::FindOne;
 using sqlite::ReadRecord;
@@ -60,10 +62,6 @@ bool IsRefusal(const absl::Status& status) {
   return absl::IsAborted(status) || absl::IsInvalidArgument(status);
 }
 
-absl::Status DamagedFile(absl::string_view path, absl::string_view how) {
-  return absl::DataLossError(absl::StrCat(path, " is damaged (", how, "): restore it from a backup"));
-}
-
 // The schema version of a file that this program may write. Only reads.
 absl::StatusOr<int> CheckShape(Connection& db, const std::string& path, int shards) {
   const absl::StatusOr<std::int64_t> version = db.Number("PRAGMA user_version");
@@ -86,10 +84,18 @@ absl::StatusOr<int> CheckShape(Connection& db, const std::string& path, int shar
 
 }  // namespace
 
-SqliteStore::SqliteStore(std::string path, SqliteOptions options, std::unique_ptr<sqlite::FileLock> lock)
-    : path_(std::move(path)), options_(std::move(options)), lock_(std::move(lock)) {}
+SqliteStore::SqliteStore(std::string path, SqliteOptions options, std::unique_ptr<sqlite::FileLock> lock, bool is_new)
+    : path_(std::move(path)),
+      options_(std::move(options)),
+      lock_(std::move(lock)),
+      medium_(std::make_unique<sqlite::Medium>(path_)),
+      is_new_(is_new) {}
 
-SqliteStore::~SqliteStore() = default;
+SqliteStore::~SqliteStore() {
+  MutexLock lock(writer_mutex_);
+  medium_->Look().IgnoreError();
+  if (writer_ != nullptr && !medium_->is_log_whole()) writer_->set_checkpoint_on_close(false);
+}
 
 absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(const std::string& path, SqliteOptions options,
                                                                absl::Time now, IdSource& ids) {
@@ -102,7 +108,7 @@ absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(const std::string
     if (!created.ok()) return created;
   }
   std::unique_ptr<SqliteStore> store(
-      new SqliteStore(path, std::move(options), std::make_unique<sqlite::FileLock>(*std::move(lock))));
+      new SqliteStore(path, std::move(options), std::make_unique<sqlite::FileLock>(*std::move(lock)), !*exists));
   const absl::Status loaded = store->Load(now);
   if (absl::IsDataLoss(loaded)) return DamagedFile(path, loaded.message());
   if (!loaded.ok()) return loaded;
@@ -126,9 +132,11 @@ absl::Status SqliteStore::Load(absl::Time now) {
         absl::StrCat("the file system of ", path_, " cannot hold a write-ahead log: choose a local folder"));
   }
   // One fsync a commit (FULL); long between checkpoints, which doubles the rate of commits; a cache that holds a large
-  // commit, so that it is written once.
+  // commit, so that it is written once; a log that is never truncated, as Medium expects.
   if (status.ok()) {
-    status = writer_->Exec("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 10000; PRAGMA cache_size = -32768");
+    status = writer_->Exec(
+        "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 10000; PRAGMA cache_size = -32768; "
+        "PRAGMA journal_size_limit = -1");
   }
   if (status.ok()) status = sqlite::Migrate(*writer_, *version);
   if (!status.ok()) return status;
@@ -143,26 +151,30 @@ absl::Status SqliteStore::Load(absl::Time now) {
   });
   if (!status.ok()) return status;
   writer_->set_checkpoint_on_close(true);
+  writer_->ReportTo(*medium_);
 
   MutexLock reader_lock(reader_mutex_);
   absl::StatusOr<std::unique_ptr<Connection>> reader = Connection::Open(path_, Connection::Mode::kReadOnly);
   if (!reader.ok()) return reader.status();
   reader_ = *std::move(reader);
-  return absl::OkStatus();
+  reader_->ReportTo(*medium_);
+  return medium_->Watch();
 }
 
 absl::Status SqliteStore::Begin() {
-  if (failed_) return absl::InternalError("store: closed for writing since a commit with an unknown outcome");
   return writer_->Run("BEGIN IMMEDIATE");
 }
 
 absl::Status SqliteStore::End() {
   absl::Status status = writer_->Run("COMMIT");
-  if (!status.ok()) {
-    failed_ = true;
-    Rollback();
-  }
+  if (status.ok()) status = medium_->Look();  // Written, but perhaps into a file that nobody will open again.
+  if (!status.ok()) CloseForWriting();
   return status;
+}
+
+void SqliteStore::CloseForWriting() {
+  medium_->Fail(absl::InternalError("store: closed for writing since a commit with an unknown outcome"));
+  Rollback();
 }
 
 void SqliteStore::Rollback() {
@@ -174,6 +186,7 @@ absl::Status SqliteStore::Write(const std::function<absl::Status(Connection&)>& 
   absl::Status status = Begin();
   if (!status.ok()) return status;
   status = body(*writer_);
+  if (status.ok()) status = medium_->Look();
   if (status.ok()) return End();
   Rollback();
   return status;
@@ -193,6 +206,7 @@ std::vector<absl::Status> SqliteStore::Commit(absl::Span<const ShardBatch> batch
     if (medium.ok()) medium = writer_->Run("RELEASE shard");
     statuses.push_back(std::move(status));
   }
+  if (medium.ok()) medium = medium_->Look();
   if (!medium.ok()) {  // Nothing is written, and that is known.
     Rollback();
     statuses.resize(batches.size());
@@ -206,8 +220,7 @@ std::vector<absl::Status> SqliteStore::Commit(absl::Span<const ShardBatch> batch
   if (committed.ok()) {
     committed = End();
   } else {
-    failed_ = true;
-    Rollback();
+    CloseForWriting();
   }
   if (committed.ok()) return statuses;
   return std::vector<absl::Status>(
@@ -338,7 +351,11 @@ absl::StatusOr<std::vector<StoredOutboxRecord>> SqliteStore::ReadOutbox(std::int
       "SELECT position, id, topic, key, value, headers FROM outbox WHERE position > ? ORDER BY position LIMIT ?", read,
       after, std::max(limit, 0));
   if (!status.ok()) return status;
-  if (damaged.has_value()) return DamagedFile(path_, absl::StrCat("the headers of outbox row ", *damaged));
+  if (damaged.has_value()) {
+    const std::string how = absl::StrCat("the headers of outbox row ", *damaged);
+    medium_->Fail(absl::DataLossError(how));
+    return DamagedFile(path_, how);
+  }
   return records;
 }
 
@@ -370,6 +387,10 @@ absl::Status SqliteStore::DeleteRequestsBefore(absl::Time time) {
     });
     if (!status.ok() || deleted < kRequestsDeletedAtOnce) return status;
   }
+}
+
+absl::Status SqliteStore::CheckMedium() {
+  return medium_->Look();
 }
 
 absl::Status SqliteStore::CheckIntegrity() {

@@ -22,6 +22,7 @@ namespace ev::store {
 namespace sqlite {
 class Connection;
 class FileLock;
+class Medium;
 }  // namespace sqlite
 
 struct SqliteOptions {
@@ -34,8 +35,10 @@ struct SqliteOptions {
 
 // The store in one SQLite file (write-ahead log, every commit synced), which belongs to one process at a time.
 //
-// Two connections: one writes, one reads snapshots, so a read waits for other reads only. After a COMMIT that failed
-// every write is refused with Internal until the file is opened again.
+// Two connections: one writes, one reads snapshots, so a read waits for other reads only. What fails the medium is
+// kept: a COMMIT that failed, damage or a disk error in any statement, and a file, the database or its -wal, that is
+// not the one that was opened or has become shorter (each commit looks before and after). So no other process may
+// checkpoint the file with TRUNCATE or VACUUM it meanwhile. What is damaged is left as it is, also on destruction.
 class SqliteStore final : public Store {
  public:
   // Opens `path`, or makes it when there is none; `now` gives the incarnation, `ids` a new store's id. The file's
@@ -45,6 +48,9 @@ class SqliteStore final : public Store {
   static absl::StatusOr<std::unique_ptr<SqliteStore>> Open(const std::string& path, SqliteOptions options,
                                                            absl::Time now, IdSource& ids);
   ~SqliteStore() override;
+
+  // Whether Open() made the file.
+  bool is_new() const { return is_new_; }
 
   std::string id() const override { return id_; }
   int shards() const override { return options_.shards; }
@@ -64,14 +70,17 @@ class SqliteStore final : public Store {
   absl::Status DeleteOutbox(absl::Span<const std::int64_t> positions) override;
   absl::StatusOr<std::int64_t> OutboxSize() override;
   absl::Status DeleteRequestsBefore(absl::Time time) override;
+  absl::Status CheckMedium() override;
   absl::Status CheckIntegrity() override;
 
  private:
-  SqliteStore(std::string path, SqliteOptions options, std::unique_ptr<sqlite::FileLock> lock);
+  SqliteStore(std::string path, SqliteOptions options, std::unique_ptr<sqlite::FileLock> lock, bool is_new);
 
   absl::Status Load(absl::Time now) ABSL_LOCKS_EXCLUDED(writer_mutex_, reader_mutex_);
   absl::Status Begin() ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_mutex_);
   absl::Status End() ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_mutex_);
+  // The outcome of a COMMIT is not known.
+  void CloseForWriting() ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_mutex_);
   void Rollback() ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_mutex_);
   // Runs `body` in a transaction of its own.
   absl::Status Write(const std::function<absl::Status(sqlite::Connection&)>& body)
@@ -80,12 +89,13 @@ class SqliteStore final : public Store {
   const std::string path_;
   const SqliteOptions options_;
   const std::unique_ptr<sqlite::FileLock> lock_;  // Before the connections: given up after they are closed.
-  std::string id_;                                // Written by Load() only, like the next.
+  const std::unique_ptr<sqlite::Medium> medium_;  // Likewise: they report to it.
+  const bool is_new_;
+  std::string id_;  // Written by Load() only, like the next.
   std::int64_t incarnation_ = 0;
 
   Mutex writer_mutex_;
   std::unique_ptr<sqlite::Connection> writer_ ABSL_GUARDED_BY(writer_mutex_);
-  bool failed_ ABSL_GUARDED_BY(writer_mutex_) = false;  // A COMMIT failed: what is on disk is not known.
 
   Mutex reader_mutex_;
   std::unique_ptr<sqlite::Connection> reader_ ABSL_GUARDED_BY(reader_mutex_);

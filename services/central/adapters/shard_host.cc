@@ -315,7 +315,6 @@ bool ShardHost::CommitOnce() {
             batch->rows.outbox.size();
     batches.push_back(std::move(batch->rows));
   }
-  if (taken.empty()) return false;
   if (!batches.empty()) {
     const Moment before = clock_.Now();
     const std::vector<absl::Status> statuses = store_.Commit(batches);
@@ -329,6 +328,13 @@ bool ShardHost::CommitOnce() {
     }
   }
   if (has_outbox) LookAtOutbox();
+  // Also when there was nothing to commit: what leaves may have been read from the store, and an idle Central must not
+  // go on without one.
+  if (const absl::Status medium = store_.CheckMedium(); !medium.ok()) {
+    Fail(medium);
+    return false;
+  }
+  if (taken.empty()) return false;
   for (Taken& t : taken) {
     if (t.version > 0) {
       MutexLock lock(slots_[t.shard]->mutex);

@@ -64,8 +64,9 @@ struct HostOptions {
 // that it changed, and every change that it may have seen, are durable: the committer takes what all shards have ready
 // into one transaction, and starts the next as soon as that is done.
 //
-// A commit that fails for a shard, or whose outcome is unknown, ends the host: nothing leaves any more and
-// `on_failure` is called once; the process must end, and reads the truth at its next start.
+// A commit that fails for a shard, or whose outcome is unknown, ends the host, and so does a store whose medium has
+// failed (CheckMedium(), asked after each commit and once a second): nothing leaves any more and `on_failure` is called
+// once; the process must end, and reads the truth at its next start.
 //
 // Thread-safe. Start() once, after the sinks are set.
 class ShardHost {

@@ -122,6 +122,7 @@ class HeldStore final : public store::Store {
     return inner_.OutboxSize();
   }
   absl::Status DeleteRequestsBefore(absl::Time time) override { return inner_.DeleteRequestsBefore(time); }
+  absl::Status CheckMedium() override { return inner_.CheckMedium(); }
   absl::Status CheckIntegrity() override { return inner_.CheckIntegrity(); }
 
  private:

@@ -25,7 +25,10 @@ class ShardHostTest : public ::testing::Test {
   void Start(Observer* observer = nullptr) {
     world_.Seed(session_);
     parts_ = std::make_unique<Parts>(world_, log_);
-    parts_->host->OnFailure([this](const absl::Status&) { failed_.Notify(); });
+    parts_->host->OnFailure([this](const absl::Status& failure) {
+      failure_ = failure;
+      failed_.Notify();
+    });
     if (observer != nullptr) parts_->host->AddObserver(*observer);
     parts_->host->Start();
   }
@@ -69,6 +72,7 @@ class ShardHostTest : public ::testing::Test {
   IngestWorld<InMemorySubscriber> world_;
   const Session session_ = GrantedSession();
   const int shard_ = world_.ShardOf(session_.cp);
+  absl::Status failure_;  // Once failed_.
   Notification failed_;
   std::unique_ptr<Parts> parts_;
 };
@@ -140,6 +144,31 @@ TEST_F(ShardHostTest, ACommitThatFailsEndsTheHostAndAnswersNobody) {
   EXPECT_THAT(parts_->host->Apply(shard_, [](Shard&, const Moment&, Effects&) {}),
               StatusIs(absl::StatusCode::kUnavailable));
   EXPECT_THAT(Metrics(), HasSubstr("ev_commit_failures_total 1\n"));
+}
+
+// B100 B189
+TEST_F(ShardHostTest, DamageThatALookAfterACommitFindsEndsTheHostAndAnswersNobody) {
+  Start();
+  world_.store.Damage();
+  Notification answered;
+  const CallId call = parts_->host->Await([&](const CallResult&) { answered.Notify(); });
+  EV_ASSERT_OK(parts_->host->Apply(shard_, [&](Shard& shard, const Moment& now, Effects& out) {
+    shard.StartSession(now, {.call = call, .driver = session_.driver, .cp = session_.cp}, out);
+  }));
+  ASSERT_TRUE(failed_.WaitForNotificationWithTimeout(kPatience));
+  EXPECT_THAT(failure_, StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_FALSE(answered.HasBeenNotified());
+  EXPECT_THAT(parts_->host->Apply(shard_, [](Shard&, const Moment&, Effects&) {}),
+              StatusIs(absl::StatusCode::kUnavailable));
+}
+
+// B189
+TEST_F(ShardHostTest, DamageThatAnybodysReadFindsEndsAHostThatHasNothingToCommit) {
+  Start();
+  world_.store.Damage();
+  EXPECT_THAT(world_.store.FindTicket("any"), StatusIs(absl::StatusCode::kDataLoss));
+  ASSERT_TRUE(failed_.WaitForNotificationWithTimeout(kPatience));
+  EXPECT_THAT(failure_, StatusIs(absl::StatusCode::kDataLoss));
 }
 
 }  // namespace

@@ -68,6 +68,12 @@ int FaultyVfs::Write(sqlite3_file* file, const void* data, int size, sqlite3_int
   return ours->real()->pMethods->xWrite(ours->real(), data, size, at);
 }
 
+int FaultyVfs::Read(sqlite3_file* file, void* data, int size, sqlite3_int64 at) {
+  File* ours = File::Of(file);
+  if (ours->disk->read_code_ != SQLITE_OK) return ours->disk->read_code_;
+  return ours->real()->pMethods->xRead(ours->real(), data, size, at);
+}
+
 int FaultyVfs::Sync(sqlite3_file* file, int flags) {
   File* ours = File::Of(file);
   FaultyVfs& disk = *ours->disk;
@@ -92,9 +98,7 @@ const sqlite3_io_methods* FaultyVfs::Methods() {
     sqlite3_io_methods m{};
     m.iVersion = 2;
     m.xClose = [](sqlite3_file* f) { return File::Of(f)->real()->pMethods->xClose(File::Of(f)->real()); };
-    m.xRead = [](sqlite3_file* f, void* data, int size, sqlite3_int64 at) {
-      return File::Of(f)->real()->pMethods->xRead(File::Of(f)->real(), data, size, at);
-    };
+    m.xRead = &FaultyVfs::Read;
     m.xWrite = &FaultyVfs::Write;
     m.xTruncate = &FaultyVfs::Truncate;
     m.xSync = &FaultyVfs::Sync;

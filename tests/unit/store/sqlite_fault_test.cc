@@ -82,10 +82,22 @@ TEST_F(SqliteFaultTest, AFullDiskBeforeTheCommitIsKnownToHaveWrittenNothing) {
       store_->Commit({fenced, large, Batch(2)}),
       ElementsAre(StatusIs(StatusCode::kAborted), StatusIs(StatusCode::kInternal), StatusIs(StatusCode::kInternal)));
   disk_.FailWrites(SQLITE_OK);
+  EV_EXPECT_OK(store_->CheckMedium());
   EXPECT_EQ(store_->OutboxSize().value(), 0);
   EXPECT_FALSE(store_->FindSession(Id(1)).ok());
   EXPECT_THAT(store_->Commit({large}), ElementsAre(IsOk()));
   EXPECT_EQ(store_->OutboxSize().value(), 64);
+}
+
+// B189
+TEST_F(SqliteFaultTest, ADiskThatCannotBeReadOnceIsNotTrustedAnyMore) {
+  disk_.FailReads(SQLITE_IOERR_READ);
+  EXPECT_THAT(store_->FindSession(Id(1)), StatusIs(StatusCode::kInternal));
+  disk_.FailReads(SQLITE_OK);
+  EXPECT_THAT(store_->CheckMedium(), StatusIs(StatusCode::kInternal));
+  EXPECT_THAT(store_->Commit({Batch(0)}), Each(StatusIs(StatusCode::kInternal)));
+  Reopen();
+  EXPECT_THAT(store_->Commit({Batch(0)}), ElementsAre(IsOk()));
 }
 
 TEST_F(SqliteFaultTest, WhatCommitAnsweredOkForSurvivesAPowerCut) {

@@ -241,6 +241,125 @@ TEST_F(SqliteFileTest, TheRestOfAStartThatCrashedIsReplaced) {
   EXPECT_FALSE(std::filesystem::exists(path_ + ".new"));
 }
 
+// What happens to the files below an open store.
+
+class SqliteMediumTest : public SqliteFileTest {
+ protected:
+  void Start(SqliteOptions options = {kShards, nullptr}) {
+    auto store = Open(std::move(options));
+    EV_ASSERT_OK(store);
+    store_ = *std::move(store);
+    epoch_ = store_->TakeShards("o", "a").value().at(0).epoch;
+    EV_ASSERT_OK(CommitSession(1));
+    EV_ASSERT_OK(store_->CheckMedium());
+  }
+  absl::Status CommitSession(int n) {
+    ShardBatch batch;
+    batch.epoch = epoch_;
+    batch.sessions = {OpenSession(n)};
+    return store_->Commit({batch}).at(0);
+  }
+  // Noticed without a commit, no commit is OK from then on, and the answer names the file and stays.
+  void ExpectLost(const std::string& file, const std::string& message) {
+    const auto is_lost = StatusIs(StatusCode::kDataLoss, AllOf(HasSubstr(file + " was"), HasSubstr(message)));
+    EXPECT_THAT(CommitSession(2), is_lost);
+    EXPECT_THAT(store_->CheckMedium(), is_lost);
+    EXPECT_FALSE(store_->SetKafkaClusterId("c").ok());
+    EXPECT_THAT(store_->CheckMedium(), is_lost);
+  }
+
+  const std::string wal_ = path_ + "-wal";
+  std::unique_ptr<SqliteStore> store_;
+  std::int64_t epoch_ = 0;
+};
+
+// B189
+TEST_F(SqliteMediumTest, AStoreWhoseFilesAreMovedAwayBooksNothingAndIsWholeWhereTheyAre) {
+  Start();
+  const std::string away = folder_.File("away.db");
+  for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::rename(path_ + suffix, away + suffix);
+  EXPECT_THAT(store_->CheckMedium(), StatusIs(StatusCode::kDataLoss));
+  ExpectLost(path_, "removed (No such file or directory) while it was in use: put it back, with its -wal file");
+  store_.reset();
+  for (const char* suffix : {"", "-wal"}) std::filesystem::rename(away + suffix, path_ + suffix);
+  auto store = Open();
+  EV_ASSERT_OK(store);
+  EXPECT_FALSE((*store)->is_new());
+  EV_EXPECT_OK((*store)->FindSession(Id(1)));
+  EXPECT_THAT((*store)->FindSession(Id(2)), StatusIs(StatusCode::kNotFound));
+  EV_EXPECT_OK((*store)->CheckIntegrity());
+}
+
+// B189
+TEST_F(SqliteMediumTest, AnotherFileInItsPlaceIsNoticedAndLeftAlone) {
+  Start();
+  WriteFile(folder_.File("other"), std::string(1'000'000, 'x'));
+  std::filesystem::rename(folder_.File("other"), path_);
+  ExpectLost(path_, "replaced");
+  store_.reset();
+  EXPECT_EQ(ReadFile(path_), std::string(1'000'000, 'x'));
+}
+
+// B189
+TEST_F(SqliteMediumTest, AFileThatIsCutShortIsNoticed) {
+  Start();
+  std::filesystem::resize_file(path_, std::filesystem::file_size(path_) - 1);
+  ExpectLost(path_, "cut short");
+}
+
+// B189
+TEST_F(SqliteMediumTest, AWriteAheadLogThatIsCutShortIsNoticedAndTheFileIsLeftAsItIs) {
+  Start();
+  const std::string before = ReadFile(path_);
+  std::filesystem::resize_file(wal_, 0);
+  ExpectLost(wal_, "cut short while it was in use (0 bytes of");
+  store_.reset();
+  EXPECT_TRUE(ReadFile(path_) == before) << "what is left of the log is not copied into it";
+}
+
+// B189
+TEST_F(SqliteMediumTest, AWriteAheadLogThatIsRemovedOrReplacedIsNoticedAndLosesNothingThatWasCommitted) {
+  for (const bool is_replaced : {false, true}) {
+    Start();
+    std::filesystem::remove(wal_);
+    if (is_replaced) WriteFile(wal_, std::string(1'000'000, 'x'));
+    ExpectLost(wal_, is_replaced ? "replaced" : "removed");
+    store_.reset();
+    auto store = Open();
+    EV_ASSERT_OK(store);
+    EV_EXPECT_OK((*store)->FindSession(Id(1)));
+    EV_EXPECT_OK((*store)->CheckIntegrity());
+  }
+}
+
+// B189
+TEST_F(SqliteMediumTest, WhatHappensToTheFilesDuringACommitIsNoticedBeforeItIsAnswered) {
+  std::string lost;
+  Start({kShards, [&] {
+           if (!lost.empty()) std::filesystem::remove(lost);
+           return absl::OkStatus();
+         }});
+  lost = path_;
+  EXPECT_THAT(CommitSession(2), StatusIs(StatusCode::kUnknown, HasSubstr(path_ + " was removed")));
+  EXPECT_THAT(CommitSession(3), StatusIs(StatusCode::kDataLoss));
+}
+
+TEST_F(SqliteMediumTest, ALogThatIsUsedAgainFromItsStartAndABackupAreNoHarm) {
+  Start();
+  for (int n = 2; n <= 4; ++n) {
+    Sql(path_, "PRAGMA wal_checkpoint(RESTART)");
+    EV_EXPECT_OK(CommitSession(n));
+  }
+  Sql(path_, "SELECT count(*) FROM session; VACUUM INTO '" + folder_.File("copy.db") + "'");
+  EV_EXPECT_OK(CommitSession(5));
+  EV_EXPECT_OK(store_->CheckMedium());
+}
+
+TEST_F(SqliteMediumTest, WhetherAFileWasMadeIsKnown) {
+  EXPECT_TRUE(Open().value()->is_new());
+  EXPECT_FALSE(Open().value()->is_new());
+}
+
 // Reads beside a commit.
 
 TEST_F(SqliteFileTest, AReadDoesNotWaitForACommitAndDoesNotSeeIt) {

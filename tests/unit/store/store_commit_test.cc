@@ -213,6 +213,31 @@ TEST_P(StoreCommitTest, AnUnknownOutcomeIsUnknownForAllAndEndsWriting) {
   EV_EXPECT_OK(CommitOne(Batch()));
 }
 
+// B189
+TEST_P(StoreCommitTest, AMediumIsSoundUntilACommitFailsForGood) {
+  EV_EXPECT_OK(store().CheckMedium());
+  ShardBatch refused = Batch();
+  refused.epoch += 1;
+  EXPECT_THAT(CommitOne(refused), StatusIs(StatusCode::kAborted));
+  EXPECT_THAT(store().FindSession(Id(1)), StatusIs(StatusCode::kNotFound));
+  EV_EXPECT_OK(store().CheckMedium());
+  bench_->FailNextCommit();
+  EXPECT_FALSE(CommitOne(Batch()).ok());
+  EXPECT_THAT(store().CheckMedium(), StatusIs(StatusCode::kInternal));
+  RestartAndTake();
+  EV_EXPECT_OK(store().CheckMedium());
+}
+
+// B189
+TEST_P(StoreCommitTest, DamageThatAnyReadFindsIsKeptAndEndsWriting) {
+  bench_->Damage();
+  EXPECT_THAT(store().OutboxSize(), StatusIs(StatusCode::kDataLoss));
+  EXPECT_THAT(store().CheckMedium(), StatusIs(StatusCode::kDataLoss));
+  EXPECT_FALSE(CommitOne(Batch()).ok());
+  EXPECT_FALSE(store().SetKafkaClusterId("c").ok());
+  EXPECT_THAT(store().CheckMedium(), StatusIs(StatusCode::kDataLoss));
+}
+
 // Threads.
 
 TEST_P(StoreCommitTest, ReadersSeeWholeCommitsWhileOthersWrite) {

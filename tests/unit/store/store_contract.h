@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <fstream>
 #include <functional>
 #include <memory>
 #include <stdexcept>
@@ -24,6 +25,11 @@
 
 namespace ev::store {
 
+// As a stray dd would.
+inline void OverwriteStart(const std::string& path, std::streamsize bytes) {
+  std::fstream(path, std::ios::binary | std::ios::in | std::ios::out) << std::string(bytes, '\x5a');
+}
+
 // One store and the disk below it.
 class Bench {
  public:
@@ -31,6 +37,8 @@ class Bench {
   virtual Store& store() = 0;
   virtual void Restart(absl::Time now) = 0;
   virtual void FailNextCommit() = 0;
+  // What is stored is no store any more. No reads before it: they may be answered from memory.
+  virtual void Damage() = 0;
 };
 
 class InMemoryBench final : public Bench {
@@ -38,6 +46,7 @@ class InMemoryBench final : public Bench {
   Store& store() override { return store_; }
   void Restart(absl::Time now) override { store_.Restart(now); }
   void FailNextCommit() override { store_.FailNextCommit(/*written=*/false); }
+  void Damage() override { store_.Damage(); }
 
  private:
   InMemoryStore store_{kShards, "0123456789abcdef0123456789abcdef", At(0)};
@@ -56,6 +65,7 @@ class SqliteBench final : public Bench {
     store_ = *std::move(store);
   }
   void FailNextCommit() override { fail_ = true; }
+  void Damage() override { OverwriteStart(folder_.File("central.db"), 16384); }
 
  private:
   TempDir folder_;
