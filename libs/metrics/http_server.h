@@ -20,8 +20,10 @@ struct HttpOptions {
 //   /livez    200 while this server answers
 //   /readyz   200 "ready" or "degraded", 503 "not ready", each with its reasons
 //
-// A fixed number of threads; a request that is not there within 2 s loses its connection. The destructor stops
-// accepting and waits for answers under way.
+// Each answer closes its connection. One that is not asked and answered 2 s after it was accepted, or 250 ms while four
+// others are open, is closed; so is one whose request is longer than 4 KiB. At most 12 are open at once, and 64 more
+// wait in the kernel: clients that are slow on purpose, n of them, hold up another by n / 32 s. The destructor stops
+// accepting and waits for no client: an answer under way is sent as far as the kernel takes it.
 class HttpServer {
  public:
   // Unavailable when the port is taken or the address is not of this machine. `registry` and `readiness` must outlive

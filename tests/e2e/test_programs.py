@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 import unittest
 
@@ -132,6 +133,33 @@ class Programs(unittest.TestCase):
             session_id = net.charge("ann", "cp_001")
             eventually("energy flows", lambda: net.engine_call("cp_001", "GetStatus")["power_w"] > 0)
             assert_named(net, "switched off")
+
+    # B180 B190
+    def test_sigterm_ends_a_program_in_time_beside_an_http_client_that_is_slow_on_purpose(self):
+        over = threading.Event()
+
+        def drip(address):
+            host, port = address.split(":")
+            while not over.is_set():
+                with contextlib.suppress(OSError), socket.create_connection((host, int(port)), timeout=5) as slow:
+                    slow.sendall(b"GET /metrics HTTP/1.1\r\nX: ")
+                    while not over.wait(0.2):
+                        slow.sendall(b"a")
+
+        for program, *arguments in (("ev-engine", "--kafka-enabled=false"), ("ev-monitor", *MORE["ev-monitor"])):
+            with self.subTest(program):
+                over.clear()
+                process = self.start(program, program, *arguments, "--grpc-port", str(free_port()), "--http-port", "0")
+                address = process.wait_said("^listening$")["http"]
+                clients = [threading.Thread(target=drip, args=(address,), daemon=True) for _ in range(3)]
+                self.addCleanup(over.set)
+                for client in clients:
+                    client.start()
+                eventually("livez", lambda at=address: Network.http(None, "livez", at)[0] == 200)
+                self.assertEqual(process.terminate(limit_s=10), 0)
+                over.set()
+                for client in clients:
+                    client.join(timeout=10)
 
     # B17 B52
     def test_a_list_goes_on_when_the_engine_of_its_charge_was_killed(self):

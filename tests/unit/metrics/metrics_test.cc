@@ -1,18 +1,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <httplib.h>
-#include <sys/socket.h>
 
-#include <atomic>
 #include <set>
-#include <thread>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_split.h"
-#include "metrics/http_server.h"
 #include "metrics/readiness.h"
 #include "metrics/registry.h"
-#include "tests/support/status_matchers.h"
 
 namespace ev::metrics {
 namespace {
@@ -127,81 +121,6 @@ TEST(ReadinessTest, ListenersHearChangesOnlyAndOnlyWhileTheyHoldTheirToken) {
   token.reset();
   readiness.SetNotReady("store", "lost");
   EXPECT_EQ(heard, 1);
-}
-
-class HttpServerTest : public testing::Test {
- protected:
-  httplib::Result Get(const std::string& path) {
-    httplib::Client client("127.0.0.1", server_->port());
-    client.set_connection_timeout(5);
-    client.set_read_timeout(10);
-    return client.Get(path.c_str());
-  }
-
-  Registry registry_{"ev-test", "1"};
-  Readiness readiness_{registry_, {"store", "kafka"}};
-  std::unique_ptr<HttpServer> server_ = *HttpServer::Start({}, registry_, readiness_);
-};
-
-// B181
-TEST_F(HttpServerTest, ReadyzAnswersWithTheReason) {
-  auto response = Get("/readyz");
-  ASSERT_TRUE(response);
-  EXPECT_EQ(response->status, 503);
-  EXPECT_EQ(response->body, "not ready\nkafka: starting\nstore: starting\n");
-  readiness_.SetReady("store");
-  readiness_.SetDegraded("kafka", "cannot reach localhost:9092");
-  response = Get("/readyz");
-  ASSERT_TRUE(response);
-  EXPECT_EQ(response->status, 200);
-  EXPECT_EQ(response->body, "degraded\nkafka: cannot reach localhost:9092\n");
-}
-
-// B181
-TEST_F(HttpServerTest, LivezAndMetricsAnswerAndOtherPathsDoNot) {
-  EXPECT_EQ(Get("/livez")->status, 200);
-  const auto metrics = Get("/metrics");
-  EXPECT_EQ(metrics->status, 200);
-  EXPECT_THAT(metrics->get_header_value("Content-Type"), HasSubstr("version=0.0.4"));
-  EXPECT_EQ(metrics->body, registry_.RenderText());
-  EXPECT_EQ(Get("/")->status, 404);
-}
-
-TEST_F(HttpServerTest, ATakenPortIsUnavailableAndNamed) {
-  const auto second = HttpServer::Start({.port = server_->port()}, registry_, readiness_);
-  EXPECT_THAT(second, StatusIs(absl::StatusCode::kUnavailable, HasSubstr(std::to_string(server_->port()))));
-}
-
-TEST_F(HttpServerTest, MoreClientsThanThreadsAreAllServed) {
-  std::atomic<int> served = 0;
-  {
-    std::vector<std::jthread> clients;
-    for (int i = 0; i < 40; ++i) {
-      clients.emplace_back([&] {
-        if (auto response = Get("/livez"); response && response->status == 200) ++served;
-      });
-    }
-  }
-  EXPECT_EQ(served, 40);
-}
-
-TEST_F(HttpServerTest, AClientThatSaysNothingDoesNotHoldUpTheEnd) {
-  const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<std::uint16_t>(server_->port()));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  ASSERT_EQ(::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
-  const auto begun = std::chrono::steady_clock::now();
-  server_.reset();
-  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(10));
-  ::close(fd);
-}
-
-TEST(HttpServerStartTest, AServerThatIsDestroyedAtOnceEnds) {
-  Registry registry("ev-test", "1");
-  Readiness readiness(registry, {});
-  for (int i = 0; i < 20; ++i) EV_ASSERT_OK(HttpServer::Start({}, registry, readiness));
 }
 
 }  // namespace
