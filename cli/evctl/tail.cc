@@ -112,7 +112,7 @@ class Printer final : public BatchHandler {
         line["undecodable"] = absl::BytesToHexString(message.value);
       }
     }
-    out_ << line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << '\n';
+    out_ << EscapeJson(line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace)) << '\n';
   }
 
   const TailFormat format_;

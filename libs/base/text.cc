@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "absl/strings/str_cat.h"
+
 namespace ev {
 namespace {
 
@@ -63,6 +65,21 @@ std::string Printable(absl::string_view text, char instead) {
     const std::size_t length = PrintableLength(text, skipped);
     length == 0 ? out.append(1, instead) : out.append(text.data(), length);
     text.remove_prefix(skipped);
+  }
+  return out;
+}
+
+std::string EscapeJson(absl::string_view json) {
+  std::string out;
+  out.reserve(json.size());
+  while (!json.empty()) {
+    const absl::string_view character = json.substr(0, std::max<std::size_t>(CharacterLength(json), 1));
+    if (IsControl(character)) {
+      absl::StrAppend(&out, "\\u", absl::Hex(ByteAt(character, character.size() - 1), absl::kZeroPad4));
+    } else {
+      out.append(character.data(), character.size());
+    }
+    json.remove_prefix(character.size());
   }
   return out;
 }

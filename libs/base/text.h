@@ -22,6 +22,10 @@ std::size_t FindUnprintable(absl::string_view text);
 // are control characters, too.
 std::string Printable(absl::string_view text, char instead = '?');
 
+// `json`, one line of it, with the control characters that JSON allows as they are (DEL, U+0080 to U+009F) escaped as
+// its writers escape the others: \u0085. They can stand in its strings only.
+std::string EscapeJson(absl::string_view json);
+
 // The beginning of `text`, at most `max_bytes`, cut between characters and not within one.
 absl::string_view CutUtf8(absl::string_view text, std::size_t max_bytes);
 

@@ -13,6 +13,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "base/text.h"
 
 namespace ev::config {
 namespace {
@@ -35,8 +36,9 @@ std::string WithoutComments(std::istream& input) {
   return out;
 }
 
-// In which lines each key stands. CLI11 does not say.
-std::map<std::string, std::vector<int>> LinesOfKeys(const std::string& text) {
+// In which lines each key stands. CLI11 does not say, and leaves out lines of one or two characters without a word:
+// they are InvalidArgument here.
+absl::StatusOr<std::map<std::string, std::vector<int>>> LinesOfKeys(const std::string& text, const std::string& path) {
   std::map<std::string, std::vector<int>> lines;
   std::string section;
   bool is_in_list = false;
@@ -45,6 +47,10 @@ std::map<std::string, std::vector<int>> LinesOfKeys(const std::string& text) {
     ++number;
     line = absl::StripAsciiWhitespace(line);
     if (std::exchange(is_in_list, is_in_list && !absl::EndsWith(line, "]")) || line.empty()) continue;
+    if (line.size() < 3 && line.front() != ';') {
+      return absl::InvalidArgumentError(
+          absl::StrCat("\"", Printable(line), "\" is no option and no section, in ", path, ", line ", number));
+    }
     if (line.front() == '[' && line.back() == ']') {
       line = absl::StripPrefix(absl::StripSuffix(line.substr(1, line.size() - 2), "]"), "[");
       section = absl::EqualsIgnoreCase(line, "default") ? "" : absl::StrCat(line, ".");
@@ -52,7 +58,7 @@ std::map<std::string, std::vector<int>> LinesOfKeys(const std::string& text) {
     }
     const std::pair<absl::string_view, absl::string_view> parts = absl::StrSplit(line, absl::MaxSplits('=', 1));
     const absl::string_view value = absl::StripAsciiWhitespace(parts.second);
-    is_in_list = absl::StartsWith(value, "[") && !absl::EndsWith(value, "]");
+    is_in_list = value.size() > 1 && value.front() == '[' && value.back() != ']';
     std::string key(absl::StripAsciiWhitespace(parts.first));
     CLI::detail::remove_quotes(key);
     lines[section + key].push_back(number);
@@ -71,18 +77,19 @@ absl::StatusOr<std::map<std::string, FileEntry>> ReadFile(const std::string& pat
   std::ifstream file(path);
   if (!file) return absl::InvalidArgumentError(absl::StrCat("cannot read ", path, ": ", std::strerror(errno)));
   const std::string content = WithoutComments(file);
-  const std::map<std::string, std::vector<int>> lines = LinesOfKeys(content);
+  const auto lines = LinesOfKeys(content, path);
+  if (!lines.ok()) return lines.status();
   std::istringstream text(content);
   std::map<std::string, FileEntry> entries;
   try {
     for (const CLI::ConfigItem& item : Format().from_config(text)) {
       if (item.name == "--" || item.name == "++") continue;  // CLI11's marks of where a section ends and begins.
-      const auto at = lines.find(item.fullname());
-      if (at != lines.end() && at->second.size() > 1) {
+      const auto at = lines->find(item.fullname());
+      if (at != lines->end() && at->second.size() > 1) {
         return absl::InvalidArgumentError(absl::StrCat(path, " has ", item.fullname(), " more than once, in the lines ",
                                                        absl::StrJoin(at->second, ", ")));
       }
-      entries[item.fullname()] = {.values = item.inputs, .line = at == lines.end() ? 0 : at->second.front()};
+      entries[item.fullname()] = {.values = item.inputs, .line = at == lines->end() ? 0 : at->second.front()};
     }
   } catch (const std::exception& error) {
     return absl::InvalidArgumentError(absl::StrCat("cannot read ", path, ": ", error.what()));

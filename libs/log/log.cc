@@ -108,7 +108,7 @@ std::string ToJson(absl::Time now, Level level, const std::string& service, absl
   record["message"] = std::string(message);
   for (const Field& field : fields) record.emplace(std::string(field.key), std::visit(JsonVisitor{}, field.value));
   if (!t_trace_id.empty()) record.emplace("trace_id", t_trace_id);
-  return record.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  return EscapeJson(record.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
 
 class Logger {

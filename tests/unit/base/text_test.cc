@@ -44,6 +44,12 @@ TEST(TextTest, EachByteThatIsNoUtf8IsShownAsOne) {
   }
 }
 
+TEST(TextTest, AControlCharacterThatJsonAllowsIsEscapedAsTheOthersAre) {
+  EXPECT_EQ(EscapeJson("\"a\\u001b" + kC1 + "\x7f" + kEuro + kPlug + "\xc2\xa0\""),
+            "\"a\\u001b\\u009b\\u007f" + kEuro + kPlug + "\xc2\xa0\"");
+  EXPECT_EQ(EscapeJson(""), "");
+}
+
 TEST(TextTest, ACutNeverSplitsACharacter) {
   const std::string text = "a" + kEuro + kPlug;
   EXPECT_EQ(CutUtf8(text, 100), text);

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "config/service_options.h"
 #include "tests/support/temp_dir.h"
 
@@ -136,8 +137,24 @@ TEST_F(ParserTest, AnErrorInTheFileNamesFileAndLine) {
                     HasSubstr("unknown key kafka.nonsense" + file + ", line 6")));
 }
 
+// B171
+TEST_F(ParserTest, ALineOfOneOrTwoCharactersIsAMisconfigurationUnlessItIsAComment) {
+  for (const char* line : {"x", "x=", "[]", "]", "=1"}) {
+    Trial run({ConfigFile(absl::StrCat("# all\n\n", line, "\n"))});
+    EXPECT_EQ(run.code, 2) << line;
+    EXPECT_THAT(run.err.str(), HasSubstr(absl::StrCat("--config: \"", line, "\" is no option and no section, in ",
+                                                      dir_.File("ev.toml"), ", line 3\n")));
+  }
+  Trial open({ConfigFile("tag = [\n]\n")});
+  EXPECT_EQ(open.code, 2);
+  EXPECT_THAT(open.err.str(), HasSubstr("line 2\n"));
+  Trial run({ConfigFile("#\n #x\n;\n;x\n  \nmode = manual\n")});
+  EXPECT_EQ(run.code, std::nullopt) << run.err.str();
+  EXPECT_EQ(run.mode, "manual");
+}
+
 TEST_F(ParserTest, WhatStandsInAListOfSeveralLinesIsNoKey) {
-  Trial run({ConfigFile("tag = [a,\n  mode=1,\n  b]\nmode = manual\n")});
+  Trial run({ConfigFile("tag = [a,\n  mode=1,\n  b\n]\nmode = manual\n")});
   EXPECT_EQ(run.code, std::nullopt) << run.err.str();
   EXPECT_THAT(run.tags, ElementsAre("a", "mode=1", "b"));
   EXPECT_EQ(run.mode, "manual");

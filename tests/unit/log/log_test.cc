@@ -81,6 +81,16 @@ TEST_F(LogTest, AJsonLineIsOneObjectWithTypedFields) {
   EXPECT_THAT(record["time"].get<std::string>(), EndsWith("Z"));
 }
 
+TEST_F(LogTest, AJsonLineHoldsNoControlCharacter) {
+  const std::string line = Stderr({.format = Format::kJson}, [] {
+    Info("odd\xc2\x85", {{"text", "\x1b[31m\x7f\xc2\x9b\xc3\xa9"}});
+  });
+  EXPECT_THAT(line, HasSubstr("odd\\u0085"));
+  EXPECT_THAT(line, HasSubstr("\\u001b[31m\\u007f\\u009b\xc3\xa9"));
+  const auto record = nlohmann::json::parse(line);
+  EXPECT_EQ(record["text"], "\x1b[31m\x7f\xc2\x9b\xc3\xa9");
+}
+
 TEST_F(LogTest, TheLevelChangesAtRunTime) {
   const std::string text = Stderr({.level = Level::kWarn}, [] {
     Info("hidden");
