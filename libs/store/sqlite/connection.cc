@@ -1,5 +1,7 @@
 #include "store/sqlite/connection.h"
 
+#include <array>
+
 #include "absl/strings/str_cat.h"
 
 namespace ev::store::sqlite {
@@ -115,6 +117,20 @@ absl::StatusOr<std::int64_t> Connection::Number(absl::string_view sql) {
   if (!status.ok()) return status;
   if (!found) return absl::InternalError(absl::StrCat("store: no row for ", sql));
   return number;
+}
+
+absl::Status Connection::CheckStart() {
+  sqlite3_file* file = nullptr;
+  int code = sqlite3_file_control(db_.get(), "main", SQLITE_FCNTL_FILE_POINTER, &file);
+  constexpr absl::string_view kMagic("SQLite format 3\0", 16);
+  std::array<char, 16> start{};
+  if (code == SQLITE_OK) code = file->pMethods->xRead(file, start.data(), static_cast<int>(start.size()), 0);
+  if (code == SQLITE_OK && absl::string_view(start.data(), start.size()) != kMagic) code = SQLITE_NOTADB;
+  if (code == SQLITE_OK) return absl::OkStatus();
+  absl::Status status = code == SQLITE_NOTADB ? absl::DataLossError("store: its first bytes are not a database's")
+                                              : absl::InternalError(absl::StrCat("store: ", sqlite3_errstr(code)));
+  if (medium_ != nullptr) medium_->Fail(status);
+  return status;
 }
 
 void Connection::set_checkpoint_on_close(bool on) {

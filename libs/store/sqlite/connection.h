@@ -172,6 +172,10 @@ class Connection {
   // One number: a PRAGMA, a count. Internal when there is no row.
   absl::StatusOr<std::int64_t> Number(absl::string_view sql);
 
+  // DataLoss when the file itself no longer begins as a database. No statement says so as long as its pages come from a
+  // cache or from the log. Through SQLite's own descriptor: closing another one would drop its locks.
+  absl::Status CheckStart();
+
   int changes() const { return sqlite3_changes(db_.get()); }  // Rows changed by the last INSERT, UPDATE or DELETE.
   bool in_transaction() const { return sqlite3_get_autocommit(db_.get()) == 0; }
   bool writable() const { return sqlite3_db_readonly(db_.get(), "main") == 0; }

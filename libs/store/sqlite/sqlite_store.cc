@@ -167,9 +167,14 @@ absl::Status SqliteStore::Begin() {
 
 absl::Status SqliteStore::End() {
   absl::Status status = writer_->Run("COMMIT");
-  if (status.ok()) status = medium_->Look();  // Written, but perhaps into a file that nobody will open again.
+  if (status.ok()) status = CheckFiles();  // Written, but perhaps into a file that nobody will open again.
   if (!status.ok()) CloseForWriting();
   return status;
+}
+
+absl::Status SqliteStore::CheckFiles() {
+  writer_->CheckStart().IgnoreError();  // It has reported to the medium.
+  return medium_->Look();
 }
 
 void SqliteStore::CloseForWriting() {
@@ -186,7 +191,7 @@ absl::Status SqliteStore::Write(const std::function<absl::Status(Connection&)>& 
   absl::Status status = Begin();
   if (!status.ok()) return status;
   status = body(*writer_);
-  if (status.ok()) status = medium_->Look();
+  if (status.ok()) status = CheckFiles();
   if (status.ok()) return End();
   Rollback();
   return status;
@@ -206,7 +211,7 @@ std::vector<absl::Status> SqliteStore::Commit(absl::Span<const ShardBatch> batch
     if (medium.ok()) medium = writer_->Run("RELEASE shard");
     statuses.push_back(std::move(status));
   }
-  if (medium.ok()) medium = medium_->Look();
+  if (medium.ok()) medium = CheckFiles();
   if (!medium.ok()) {  // Nothing is written, and that is known.
     Rollback();
     statuses.resize(batches.size());

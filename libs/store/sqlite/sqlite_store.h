@@ -37,8 +37,9 @@ struct SqliteOptions {
 //
 // Two connections: one writes, one reads snapshots, so a read waits for other reads only. What fails the medium is
 // kept: a COMMIT that failed, damage or a disk error in any statement, and a file, the database or its -wal, that is
-// not the one that was opened or has become shorter (each commit looks before and after). So no other process may
-// checkpoint the file with TRUNCATE or VACUUM it meanwhile. What is damaged is left as it is, also on destruction.
+// not the one that was opened or has become shorter, and a database that no longer begins as one (each commit looks
+// before and after). So no other process may checkpoint the file with TRUNCATE or VACUUM it meanwhile. What is damaged
+// is left as it is, also on destruction.
 class SqliteStore final : public Store {
  public:
   // Opens `path`, or makes it when there is none; `now` gives the incarnation, `ids` a new store's id. The file's
@@ -79,6 +80,8 @@ class SqliteStore final : public Store {
   absl::Status Load(absl::Time now) ABSL_LOCKS_EXCLUDED(writer_mutex_, reader_mutex_);
   absl::Status Begin() ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_mutex_);
   absl::Status End() ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_mutex_);
+  // CheckMedium(), and whether the file still begins as a database.
+  absl::Status CheckFiles() ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_mutex_);
   // The outcome of a COMMIT is not known.
   void CloseForWriting() ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_mutex_);
   void Rollback() ABSL_EXCLUSIVE_LOCKS_REQUIRED(writer_mutex_);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <future>
 #include <memory>
@@ -308,11 +309,23 @@ TEST_F(SqliteMediumTest, AFileThatIsCutShortIsNoticed) {
 }
 
 // B189
+TEST_F(SqliteMediumTest, AStartThatIsOverwrittenIsNoticedByTheNextCommitAlsoWhenNothingIsReadFromIt) {
+  Start();
+  std::fstream(path_, std::ios::binary | std::ios::in | std::ios::out) << "not SQLite any more";
+  const std::string before = ReadFile(path_);
+  EXPECT_THAT(CommitSession(2), StatusIs(StatusCode::kDataLoss, HasSubstr(path_ + " is damaged")));
+  EXPECT_THAT(store_->CheckMedium(), StatusIs(StatusCode::kDataLoss));
+  store_.reset();
+  EXPECT_TRUE(ReadFile(path_) == before);
+}
+
+// B189
 TEST_F(SqliteMediumTest, AWriteAheadLogThatIsCutShortIsNoticedAndTheFileIsLeftAsItIs) {
   Start();
   const std::string before = ReadFile(path_);
-  std::filesystem::resize_file(wal_, 0);
-  ExpectLost(wal_, "cut short while it was in use (0 bytes of");
+  const auto left = std::filesystem::file_size(wal_) - 1;
+  std::filesystem::resize_file(wal_, left);
+  ExpectLost(wal_, absl::StrCat("cut short while it was in use (", left, " bytes of"));
   store_.reset();
   EXPECT_TRUE(ReadFile(path_) == before) << "what is left of the log is not copied into it";
 }
