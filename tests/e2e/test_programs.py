@@ -485,7 +485,7 @@ class Programs(unittest.TestCase):
             ("ev-central", "ev_duplicates_total", "guard"): {"message_id", "ledger"},
             ("ev-central", "ev_dead_letters_total", "reason"): {
                 "undecodable", "wrong_key", "wrong_partition", "nonsense", "unknown_session", "wrong_charging_point",
-                "wrong_grant", "written_off"},
+                "wrong_grant", "written_off", "final_differs"},
             ("ev-central", "ev_charging_points", "state"): {
                 "available", "reserved", "charging", "stopped", "faulted", "disconnected"},
             ("ev-central", "ev_sessions", "state"): {
