@@ -49,7 +49,9 @@ std::optional<int> ParseOptions(int argc, const char* const* argv, Options& opti
       .Range(absl::Milliseconds(100), absl::Minutes(1));
   parser.Add("grant-time-to-live", &shard.grant_time_to_live, "How long a grant waits for the plug")
       .Range(absl::Seconds(1), absl::Hours(24));
-  parser.Add("request-max-age", &shard.request_max_age, "An older request is denied")
+  parser
+      .Add("request-max-age", &shard.request_max_age,
+           "An older request is denied; at least twice a Driver's --call-timeout (4 s), or it cannot try again")
       .Range(absl::Milliseconds(100), absl::Hours(1));
   parser.Add("link-silence", &shard.link_silence, "Without a beat for this long a charging point is disconnected")
       .Range(absl::Milliseconds(500), absl::Minutes(5));

@@ -27,6 +27,12 @@ std::optional<int> ParseOptions(int argc, const char* const* argv, Options& opti
   std::string driver = options.driver.value();
   parser.Add("driver-id", &driver, "The driver at this prompt, and of requests that name none").Required();
   parser.Add("central", &options.central.target, "Central, host:port").Required().Check(rpc::CheckTarget);
+  parser
+      .Add("call-timeout", &options.central.call_timeout,
+           "One attempt to start or stop a charge; longer than Central's --command-deadline (3 s), and at most half of "
+           "its "
+           "--request-max-age (10 s), or there is no time for a second")
+      .Range(absl::Milliseconds(100), absl::Minutes(1));
   std::string requests;
   parser.Add("requests", &requests, "A file with one charging point a line: charges there in turn, then exits");
   parser.Add("pause", &options.pause, "Between the conclusion of a charge and the next of a list")

@@ -253,8 +253,8 @@ class Programs(unittest.TestCase):
                           "plug.in": '"auto"', "grpc.port": "50052", "http.port": "9465", "listen": '"127.0.0.1"'},
             "ev-monitor": {"silence.limit": '"3s"', "grpc.port": "50053", "http.port": "9466",
                            "listen": '"127.0.0.1"'},
-            "ev-driver": {"pause": '"4s"', "stuck.timeout": '"30s"', "grpc.port": "50054", "http.port": "9467",
-                          "listen": '"127.0.0.1"'},
+            "ev-driver": {"pause": '"4s"', "call.timeout": '"4s"', "stuck.timeout": '"30s"', "grpc.port": "50054",
+                          "http.port": "9467", "listen": '"127.0.0.1"'},
         }
         for program, defaults in expected.items():
             options = shown_config(program, *MORE.get(program, ()))

@@ -19,8 +19,9 @@ namespace ev::driver {
 
 struct CentralClientOptions {
   std::string target = "localhost:50051";
-  absl::Duration call_timeout =
-      absl::Seconds(10);  // Of one attempt to start or stop; the point's answer takes up to 3 s.
+  // Of one attempt to start or stop. Longer than Central waits for the point's answer (3 s), and short enough that a
+  // second attempt comes before the request is too old for Central (10 s).
+  absl::Duration call_timeout = absl::Seconds(4);
   absl::Duration read_timeout = absl::Seconds(3);
 };
 

@@ -33,6 +33,8 @@ struct DriversConfig {
   // A charge that stands still for so long (its point is faulted or disconnected, or it awaits its final, and no more
   // energy is told) is not waited for any longer; its ticket may come later.
   absl::Duration stuck = absl::Seconds(30);
+  // Central denies an older request. Until then an overloaded Central is asked again.
+  absl::Duration request_max_age = absl::Seconds(10);
   // A driver without charge, list, call and watcher is forgotten after it.
   absl::Duration idle = absl::Minutes(1);
   std::size_t max_drivers = 10'000;
@@ -85,7 +87,8 @@ struct CentralView {
 //
 // Central decides and is always right: what is kept here is the newest that it has told, by revision. A request is made
 // once and attempted until Central answers, with the same id, so it makes one session however often it is sent; an
-// attempt that failed is never taken for a denial. A session is left only at its end, or when Central does not know it.
+// attempt that failed is never taken for a denial, and an overload of Central only when no attempt before it may have
+// been carried out. A session is left only at its end, or when Central does not know it.
 //
 // Inputs append effects, which the owner carries out in order. Every time is `now.monotonic`, but what people are
 // shown. Not thread-safe: the owner holds one mutex around it. No I/O, no clock.
@@ -170,6 +173,8 @@ class Drivers {
 
   absl::StatusOr<CallId> Place(const Moment& now, State& state, Call call, Effects& out);
   void Attempt(const Moment& now, CallId id, Call& call, Effects& out);
+  // Plans the next attempt. False: by then the request would be too old, and `why` is its answer.
+  bool AskAgain(const Moment& now, Call& call, const absl::Status& why, Effects& out);
   Call Remove(const Moment& now, CallId id);
   void Finish(const Moment& now, CallId id, absl::StatusOr<Charge> result, Effects& out);
   void FinishStart(const Moment& now, CallId id, const Call& call, absl::StatusOr<Charge> result, Effects& out);

@@ -23,6 +23,8 @@ bool IsTransient(const absl::Status& status) {
       return true;
     case absl::StatusCode::kUnavailable:
       return DetailOf(status).reason != "POINT_DISCONNECTED";
+    case absl::StatusCode::kResourceExhausted:
+      return DetailOf(status).retry_after.has_value();  // Central is overloaded. A point's denial names no wait.
     case absl::StatusCode::kInternal:
     case absl::StatusCode::kUnknown:
       return DetailOf(status).reason.empty();  // From the wire below: whoever has decided says why.
@@ -120,6 +122,7 @@ absl::StatusOr<CallId> Drivers::Place(const Moment& now, State& state, Call call
 
 void Drivers::Attempt(const Moment& now, CallId id, Call& call, Effects& out) {
   call.in_flight = true;
+  call.overload = absl::OkStatus();
   if (const auto* start = std::get_if<StartCall>(&call.request)) {
     out.push_back(SendStart{.call = id,
                             .request_id = start->request_id,
@@ -134,15 +137,15 @@ void Drivers::Attempt(const Moment& now, CallId id, Call& call, Effects& out) {
 }
 
 void Drivers::TickCalls(const Moment& now, Effects& out) {
-  std::vector<CallId> over;
+  std::vector<std::pair<CallId, absl::Status>> over;
   for (auto& [id, call] : calls_) {
     if (now.monotonic >= call->give_up()) {
-      over.push_back(id);
+      over.emplace_back(id, call->overload.ok() ? Unreachable(central_.error) : call->overload);
     } else if (!call->in_flight && now.monotonic >= call->next_attempt) {
       Attempt(now, id, *call, out);
     }
   }
-  for (const CallId id : over) Finish(now, id, Unreachable(central_.error), out);
+  for (const auto& [id, why] : over) Finish(now, id, why, out);
 }
 
 void Drivers::OnAnswer(const Moment& now, CallId id, absl::StatusOr<Charge> result, Effects& out) {
@@ -154,14 +157,28 @@ void Drivers::OnAnswer(const Moment& now, CallId id, absl::StatusOr<Charge> resu
     if (state != nullptr) Take(now, *state, *std::move(result), out);
     return;
   }
-  Call& call = *it->second;
-  if (IsTransient(result.status())) {
-    const auto asked_for = DetailOf(result.status()).retry_after.value_or(absl::ZeroDuration());
-    call.in_flight = false;
-    call.next_attempt = now.monotonic + std::max(call.backoff.Next(Chance()), asked_for);
-    return;
-  }
+  if (IsTransient(result.status()) && AskAgain(now, *it->second, result.status(), out)) return;
   Finish(now, id, std::move(result), out);
+}
+
+bool Drivers::AskAgain(const Moment& now, Call& call, const absl::Status& why, Effects& out) {
+  const auto asked_for = DetailOf(why).retry_after.value_or(absl::ZeroDuration());
+  const absl::Duration wait = std::max(call.backoff.Next(Chance()), asked_for);
+  const bool is_overload = absl::IsResourceExhausted(why);
+  if (!is_overload) call.may_be_done = true;
+  if (is_overload && !call.may_be_done) {
+    if (now.monotonic + wait - call.made > config_.request_max_age) return false;
+    call.overload = why;
+  }
+  if (is_overload && !std::exchange(call.is_overload_told, true)) {
+    const auto seconds = absl::ToInt64Seconds(absl::Ceil(wait, absl::Seconds(1)));
+    out.push_back(Told{.driver = call.driver(),
+                       .time = now.utc,
+                       .event = Notice{absl::StrCat("central is overloaded; asking again in ", seconds, " s")}});
+  }
+  call.in_flight = false;
+  call.next_attempt = now.monotonic + wait;
+  return true;
 }
 
 Drivers::Call Drivers::Remove(const Moment& now, CallId id) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/container/btree_map.h"
+#include "absl/status/status.h"
 #include "services/driver/core/drivers.h"
 
 // What Drivers remembers. Internal to it.
@@ -22,6 +23,9 @@ struct Drivers::Call {
   Backoff backoff = Backoff();
   bool in_flight = false;
   absl::Duration next_attempt;  // While not in flight.
+  bool may_be_done = false;     // An attempt got no answer.
+  bool is_overload_told = false;
+  absl::Status overload;  // Central's, while the next attempt waits and none before may be done; else OK.
 
   const DriverId& driver() const {
     const auto* start = std::get_if<StartCall>(&request);

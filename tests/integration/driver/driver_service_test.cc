@@ -91,6 +91,17 @@ TEST_F(DriverServiceTest, ARetryAfterUnavailableHasTheSameRequestIdAndMakesOneSe
   EXPECT_GT(starts[3].waited().seconds() * 1'000'000'000 + starts[3].waited().nanos(), 0);
 }
 
+// B165
+TEST_F(DriverServiceTest, AnOverloadedCentralIsAskedAgainAfterTheWaitThatItNames) {
+  Connect();
+  central_.Overload(1, absl::Seconds(3));
+  WhileTimePasses([&] { EV_EXPECT_OK(StartCharge("cp_001")); });
+  const auto starts = central_.starts();
+  ASSERT_THAT(starts, SizeIs(2));
+  EXPECT_EQ(starts[1].request_id(), starts[0].request_id());
+  EXPECT_GE(starts[1].waited().seconds(), 3);
+}
+
 TEST_F(DriverServiceTest, TheCallersRequestIdIsCentrals) {
   EV_EXPECT_OK(StartCharge("cp_001", "mine"));
   const auto repeat = StartCharge("cp_001", "mine");

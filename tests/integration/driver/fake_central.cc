@@ -35,6 +35,11 @@ class FakeCentral::Sessions final : public central_pb::SessionService::Service {
     FakeCentral& c = central_;
     MutexLock lock(c.mutex_);
     c.starts_.push_back(*request);
+    if (c.requests_to_refuse_ > 0) {
+      --c.requests_to_refuse_;
+      return rpc::ToGrpc(
+          WithRetryAfter(WithReason(absl::ResourceExhaustedError("too much waits"), "OVERLOADED"), c.wait_));
+    }
     if (const auto denial = c.denials_.find(request->charging_point_id()); denial != c.denials_.end()) {
       ErrorDetail detail{.reason = denial->second};
       detail.metadata["charging_point_id"] = request->charging_point_id();
@@ -218,6 +223,12 @@ void FakeCentral::BeginIn(State state) {
 void FakeCentral::LoseAnswers(int count) {
   MutexLock lock(mutex_);
   answers_to_lose_ = count;
+}
+
+void FakeCentral::Overload(int count, absl::Duration wait) {
+  MutexLock lock(mutex_);
+  requests_to_refuse_ = count;
+  wait_ = wait;
 }
 
 void FakeCentral::CompleteAtOnce(common_pb::EndReason reason) {

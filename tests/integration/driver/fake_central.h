@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/time/time.h"
 #include "base/mutex.h"
 #include "evcharging/central/v1/charging_point_service.grpc.pb.h"
 #include "evcharging/central/v1/session_service.grpc.pb.h"
@@ -38,6 +39,8 @@ class FakeCentral {
   void BeginIn(State state);
   // The next `count` requests are carried out, but their answers get lost.
   void LoseAnswers(int count);
+  // The next `count` requests are refused as by an overloaded Central, which says when to ask again.
+  void Overload(int count, absl::Duration wait);
   // Each granted session runs to its end by itself.
   void CompleteAtOnce(evcharging::common::v1::EndReason reason);
 
@@ -75,6 +78,8 @@ class FakeCentral {
   evcharging::common::v1::EndReason complete_at_once_ ABSL_GUARDED_BY(mutex_) =
       evcharging::common::v1::END_REASON_UNSPECIFIED;
   int answers_to_lose_ ABSL_GUARDED_BY(mutex_) = 0;
+  int requests_to_refuse_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::Duration wait_ ABSL_GUARDED_BY(mutex_);
   int watchers_ ABSL_GUARDED_BY(mutex_) = 0;
   int watches_ ABSL_GUARDED_BY(mutex_) = 0;
   bool serving_ ABSL_GUARDED_BY(mutex_) = false;

@@ -11,6 +11,9 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
+const absl::Status kOverloaded =
+    WithRetryAfter(WithReason(absl::ResourceExhaustedError("too much waits"), "OVERLOADED"), absl::Seconds(1));
+
 TEST_F(DriversCallsTest, BeforeItsFirstAnswerCentralIsNeitherReachedNorLost) {
   EXPECT_FALSE(core_.central().is_known);
   EXPECT_EQ(core_.central().error, "central has not answered yet");
@@ -94,6 +97,92 @@ TEST_F(DriversCallsTest, AWaitThatCentralAsksForIsKept) {
   EXPECT_THAT(Drain<SendStart>(), IsEmpty());
   Pass(absl::Milliseconds(200));
   EXPECT_THAT(Drain<SendStart>(), SizeIs(1));
+}
+
+// B165
+TEST_F(DriversCallsTest, AnOverloadedCentralIsAskedAgainWithTheSameIdAndTheDriverIsToldOnce) {
+  Connect();
+  const CallId call = Start();
+  const auto first = Drain<SendStart>();
+  for (int refused = 0; refused < 4; ++refused) {
+    core_.OnAnswer(Now(), call, kOverloaded, out_);
+    Pass(absl::Milliseconds(900));
+    EXPECT_THAT(Drain<SendStart>(), IsEmpty()) << "Central asked for a second";
+    Pass(absl::Seconds(1));
+    const auto again = Drain<SendStart>();
+    ASSERT_THAT(again, SizeIs(1)) << refused;
+    EXPECT_EQ(again[0].request_id, first[0].request_id);
+  }
+  EXPECT_THAT(Drain<Answered>(), IsEmpty());
+  EXPECT_THAT(ToldNotices(), ElementsAre("central is overloaded; asking again in 1 s"));
+  EXPECT_TRUE(core_.central().is_reachable);
+  core_.OnAnswer(Now(), call, Session(1, SessionState::kGranted, 1), out_);
+  EXPECT_THAT(Drain<Answered>(), SizeIs(1));
+}
+
+// B165
+TEST_F(DriversCallsTest, AnOverloadThatOutlastsTheRequestIsItsAnswer) {
+  Connect();
+  const CallId call = Start(/*to_the_end=*/true);
+  const absl::Duration made = now_;
+  while (now_ - made < absl::Minutes(1)) {
+    if (!Drain<SendStart>().empty()) core_.OnAnswer(Now(), call, kOverloaded, out_);
+    if (const auto answered = Drain<Answered>(); !answered.empty()) {
+      EXPECT_EQ(DetailOf(answered[0].result.status()).reason, "OVERLOADED");
+      break;
+    }
+    Pass(absl::Milliseconds(100));
+  }
+  EXPECT_GT(now_ - made, absl::Seconds(5));
+  EXPECT_LE(now_ - made, absl::Seconds(10));
+  const auto concluded = Drain<Concluded>();
+  ASSERT_THAT(concluded, SizeIs(1));
+  EXPECT_EQ(std::get<Denial>(concluded[0].conclusion).reason, "OVERLOADED");
+}
+
+// B165
+TEST_F(DriversCallsTest, AfterAnAttemptThatMayHaveBeenDoneAnOverloadIsNoAnswer) {
+  Connect();
+  const CallId call = Start();
+  Drain<SendStart>();
+  core_.OnAnswer(Now(), call, absl::DeadlineExceededError("slow"), out_);
+  Pass(absl::Minutes(1));
+  ASSERT_THAT(Drain<SendStart>(), SizeIs(1));
+  core_.OnAnswer(Now(), call, kOverloaded, out_);
+  EXPECT_THAT(Drain<Answered>(), IsEmpty());
+  Pass(absl::Seconds(10));
+  EXPECT_THAT(Drain<SendStart>(), SizeIs(1));
+}
+
+TEST_F(DriversCallsTest, WhoGivesUpOnAnOverloadedCentralIsToldThatItIsOverloaded) {
+  Connect();
+  const auto call = core_.Start(Now(), {.driver = kDriver, .cp = kPoint, .give_up = now_ + absl::Seconds(1)}, out_);
+  EV_ASSERT_OK(call);
+  Pass(absl::Milliseconds(500));
+  core_.OnAnswer(Now(), *call, kOverloaded, out_);
+  Pass(absl::Seconds(1));
+  const auto answered = Drain<Answered>();
+  ASSERT_THAT(answered, SizeIs(1));
+  EXPECT_EQ(DetailOf(answered[0].result.status()).reason, "OVERLOADED");
+}
+
+TEST_F(DriversCallsTest, AnOverloadWithoutAWaitIsADenial) {
+  Connect();
+  core_.OnAnswer(Now(), Start(), WithReason(absl::ResourceExhaustedError("the point is"), "OVERLOADED"), out_);
+  EXPECT_THAT(Drain<Answered>(), SizeIs(1));
+}
+
+TEST_F(DriversCallsTest, AStopThatAnOverloadedCentralRefusesIsAskedAgain) {
+  Connect();
+  News(Session(1, SessionState::kCharging, 1));
+  const auto call = core_.Stop(Now(), {.driver = kDriver}, out_);
+  EV_ASSERT_OK(call);
+  const auto first = Drain<SendStop>();
+  core_.OnAnswer(Now(), *call, kOverloaded, out_);
+  Pass(absl::Seconds(2));
+  const auto again = Drain<SendStop>();
+  ASSERT_THAT(again, SizeIs(1));
+  EXPECT_EQ(again[0].request_id, first[0].request_id);
 }
 
 TEST_F(DriversCallsTest, ADenialIsAnsweredAndToldOnceWithItsReason) {
