@@ -49,23 +49,23 @@ void BrokerWatch::Run(const std::stop_token& stop) {
 void BrokerWatch::Ask() {
   const absl::StatusOr<std::string> answer = question_(config_.limit);
   const absl::Time now = SystemClock().Now().utc;  // Shown as the time of the change.
-  std::optional<std::string> line;
+  std::optional<Note> note;
   BackboneHealth health;
   {
     MutexLock lock(mutex_);
     if (answer.ok()) {
-      line = state_.OnAnswer(*answer, now);
+      note = state_.OnAnswer(*answer, now);
       trouble_.clear();
       silences_ = 0;
     } else if (!trouble_.empty() || ++silences_ > 1) {
       // Without a connection that failed, one late answer is no silence yet: the broker may be busy.
       // A refused connection says more than the question that timed out because of it.
-      line = state_.OnSilence(trouble_.empty() ? answer.status().message() : absl::string_view(trouble_), now);
+      note = state_.OnSilence(trouble_.empty() ? answer.status().message() : absl::string_view(trouble_), now);
     }
     health = state_.health();
   }
-  if (!line.has_value()) return;
-  if (log_) log_(health.connected ? LogLevel::kInfo : LogLevel::kWarning, *line);
+  if (!note.has_value()) return;
+  if (log_) log_(*note);
   if (on_change_) on_change_(health);
 }
 

@@ -16,7 +16,7 @@
 
 namespace ev::kafka {
 
-// Told every change of `connected`, from a thread of the library, after the line was logged. Must not block.
+// Told every change of `connected`, from a thread of the library, after the note was logged. Must not block.
 using HealthCallback = std::function<void(const BackboneHealth&)>;
 
 struct WatchConfig {
@@ -37,7 +37,7 @@ class BrokerWatch {
   BrokerWatch(WatchConfig config, Reachability state, Question question, LogSink log, HealthCallback on_change);
   ~BrokerWatch();
 
-  // A connection failed: asks now, and keeps the reason for the line that may follow.
+  // A connection failed: asks now, and keeps the reason for the note that may follow.
   void OnTrouble(absl::string_view reason);
   // A broker has just answered something else: no need to ask for a while.
   void OnHeard();

@@ -62,8 +62,10 @@ ClientEvents& EventsOf(void* opaque) {
 // librdkafka tells every failed connection, again and again; what users must know is said once by BrokerWatch. So only
 // its cries for help are more than debugging.
 void OnLog(const rd_kafka_t* client, int level, const char* facility, const char* text) {
-  EventsOf(rd_kafka_opaque(client))
-      .Log(level <= LOG_CRIT ? LogLevel::kError : LogLevel::kDebug, absl::StrCat("librdkafka ", facility, ": ", text));
+  ClientEvents& events = EventsOf(rd_kafka_opaque(client));
+  events.Log({.level = level <= LOG_CRIT ? NoteLevel::kError : NoteLevel::kDebug,
+              .message = "librdkafka says",
+              .fields = {{"client", events.name()}, {"facility", facility}, {"text", text}}});
 }
 
 void OnError(rd_kafka_t*, int error, const char* reason, void* opaque) {
@@ -103,8 +105,9 @@ void CloseWithin(rd_kafka_t* client, std::shared_ptr<ClientEvents> events, absl:
     is_done = closing->is_done;
   }
   if (!is_done) {
-    events->Log(LogLevel::kWarning, absl::StrCat("Kafka ", events->name(), " did not close within ",
-                                                 absl::FormatDuration(limit), ": left behind"));
+    events->Log({.level = NoteLevel::kWarn,
+                 .message = "Kafka client did not close in time: it is left behind",
+                 .fields = {{"client", events->name()}, {"limit", absl::FormatDuration(limit)}}});
   }
   events->Mute();
 }
@@ -120,9 +123,9 @@ int ToMillis(absl::Duration duration) {
   return static_cast<int>(std::clamp<std::int64_t>(absl::ToInt64Milliseconds(duration), 1, 24 * 3600 * 1000));
 }
 
-void ClientEvents::Log(LogLevel level, absl::string_view text) {
+void ClientEvents::Log(const Note& note) {
   MutexLock lock(mutex_);
-  if (log_) log_(level, text);
+  if (log_) log_(note);
 }
 
 void ClientEvents::Mute() {

@@ -37,14 +37,14 @@ class ClientEvents {
   using DeliveryReport = std::function<void(const rd_kafka_message_t&)>;
   using CommitReport = std::function<void(rd_kafka_resp_err_t, const rd_kafka_topic_partition_list_t*)>;
 
-  // `name` begins the lines of librdkafka's own log.
+  // `name` says whose a note is.
   ClientEvents(std::string name, LogSink log) : name_(std::move(name)), log_(std::move(log)) {}
 
   ErrorCallback on_error;
   DeliveryReport on_delivery;
   CommitReport on_commit;
 
-  void Log(LogLevel level, absl::string_view text);
+  void Log(const Note& note);
   // From now on nothing is logged: the sink may be gone before librdkafka's last thread is.
   void Mute();
   const std::string& name() const { return name_; }

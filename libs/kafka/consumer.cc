@@ -81,7 +81,11 @@ class Consumer::Impl {
     rd_kafka_poll_set_consumer(client_.get());  // One queue brings everything, in its order.
     queue_.reset(rd_kafka_queue_get_consumer(client_.get()));
     watch_ = std::make_unique<BrokerWatch>(
-        config_.watch, Reachability("consumer", config_.kafka.brokers, "Kafka consumers initialized successfully"),
+        config_.watch,
+        Reachability({.client = "consumer",
+                      .connected = "Kafka consumers initialized successfully",
+                      .away = "Kafka consumer cannot reach its brokers"},
+                     config_.kafka.brokers),
         [this](absl::Duration limit) { return AskClusterId(client_.get(), limit); }, log_, std::move(on_health));
     watch_view_ = watch_.get();
     return absl::OkStatus();
@@ -173,7 +177,9 @@ class Consumer::Impl {
         moves, [&](Assignment::Moves leaving) { return change(rd_kafka_incremental_unassign, leaving); },
         [&](Assignment::Moves coming) { return change(rd_kafka_incremental_assign, coming); });
     if (moved.ok()) return;
-    Log(LogLevel::kError, absl::StrCat("Kafka consumer cannot take its partitions: ", moved.message()));
+    Log({.level = NoteLevel::kError,
+         .message = "Kafka consumer cannot take its partitions",
+         .fields = {{"error", std::string(moved.message())}}});
     MutexLock lock(mutex_);
     for (const OffsetBook::Move& move : moves) book_.Lose(move.partition);  // Tried again at the pace of gaps.
   }
@@ -312,7 +318,9 @@ class Consumer::Impl {
     absl::Duration& next_line = next_error_line_[message.err];
     if (Monotonic() < next_line) return;
     next_line = Monotonic() + kErrorLinePause;
-    Log(LogLevel::kWarning, absl::StrCat("Kafka consumer: ", rd_kafka_message_errstr(&message)));
+    Log({.level = NoteLevel::kWarn,
+         .message = "Kafka consumer cannot read for now",
+         .fields = {{"error", rd_kafka_message_errstr(&message)}}});
   }
 
   void OnError(rd_kafka_resp_err_t error, absl::string_view reason) {
@@ -349,9 +357,9 @@ class Consumer::Impl {
       const std::string reason = watch.Reason();
       if (stop.stop_requested() || std::exchange(was_stalled, !reason.empty()) == was_stalled) continue;
       if (was_stalled) {
-        Log(LogLevel::kError, absl::StrCat("Kafka consumer stands still: ", reason));
+        Log({.level = NoteLevel::kError, .message = "Kafka consumer stands still", .fields = {{"reason", reason}}});
       } else {
-        Log(LogLevel::kInfo, "Kafka consumer goes on");
+        Log({.message = "Kafka consumer goes on"});
       }
       if (on_stall_) on_stall_(reason);
     }
@@ -385,8 +393,8 @@ class Consumer::Impl {
     watch.Look(positions);
   }
 
-  void Log(LogLevel level, absl::string_view text) const {
-    if (log_) log_(level, text);
+  void Log(const Note& note) const {
+    if (log_) log_(note);
   }
 
   const ConsumerConfig config_;

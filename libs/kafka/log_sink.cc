@@ -4,17 +4,8 @@
 
 namespace ev::kafka {
 
-void ToLog(LogLevel level, absl::string_view line) {
-  switch (level) {
-    case LogLevel::kDebug:
-      return log::Debug(line);
-    case LogLevel::kInfo:
-      return log::Info(line);
-    case LogLevel::kWarning:
-      return log::Warn(line);
-    case LogLevel::kError:
-      return log::Error(line);
-  }
+void ToLog(const Note& note) {
+  log::Write(note);
 }
 
 }  // namespace ev::kafka

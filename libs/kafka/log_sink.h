@@ -3,18 +3,16 @@
 
 #include <functional>
 
-#include "absl/strings/string_view.h"
+#include "base/note.h"
 
 namespace ev::kafka {
 
-enum class LogLevel { kDebug, kInfo, kWarning, kError };
-
-// Where the library's log lines go. Called from any thread, also while the caller holds locks: must not block and must
-// not call back into the library. Empty: nothing is logged.
-using LogSink = std::function<void(LogLevel, absl::string_view)>;
+// Where the library's notes go. Called from any thread, also while the caller holds locks: must not block and must not
+// call back into the library. Empty: nothing is logged.
+using LogSink = std::function<void(const Note&)>;
 
 // The sink of programs: their own log (log/log.h).
-void ToLog(LogLevel level, absl::string_view line);
+void ToLog(const Note& note);
 
 }  // namespace ev::kafka
 

@@ -68,7 +68,9 @@ void MarkWriter::Send() {
 void MarkWriter::OnSent(rd_kafka_resp_err_t error) {
   const bool is_stored = error == RD_KAFKA_RESP_ERR_NO_ERROR || error == RD_KAFKA_RESP_ERR__NO_OFFSET;
   if (!is_stored && log_) {
-    log_(LogLevel::kDebug, absl::StrCat("Kafka consumer could not commit its marks: ", rd_kafka_err2str(error)));
+    log_({.level = NoteLevel::kDebug,
+          .message = "Kafka consumer could not commit its marks",
+          .fields = {{"error", rd_kafka_err2str(error)}}});
   }
   MutexLock lock(mutex_);
   is_sending_ = false;

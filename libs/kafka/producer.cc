@@ -86,7 +86,9 @@ class Producer::Impl {
     watch_view_ = nullptr;
     watch_.reset();
     if (const std::int64_t given_up = queued(); given_up > 0) {
-      Log(LogLevel::kWarning, absl::StrCat("Kafka producer closed with ", given_up, " messages undelivered"));
+      Log({.level = NoteLevel::kWarn,
+           .message = "Kafka producer closed with messages undelivered",
+           .fields = {{"messages", given_up}}});
     }
     GiveUp(absl::CancelledError("the producer was closed"));
   }
@@ -99,7 +101,11 @@ class Producer::Impl {
 
   void StartWatch(HealthCallback on_health) {
     watch_ = std::make_unique<BrokerWatch>(
-        config_.watch, Reachability("producer", config_.kafka.brokers, "Kafka producer initialized successfully"),
+        config_.watch,
+        Reachability({.client = "producer",
+                      .connected = "Kafka producer initialized successfully",
+                      .away = "Kafka producer cannot reach its brokers"},
+                     config_.kafka.brokers),
         [this](absl::Duration limit) -> absl::StatusOr<std::string> {
           const ClientHandle client = Current();
           if (client == nullptr) return absl::UnavailableError("the producer is being replaced");
@@ -238,13 +244,16 @@ class Producer::Impl {
     std::array<char, 512> reason{};
     if (const ClientHandle client = Current(); client != nullptr) {
       const rd_kafka_resp_err_t error = rd_kafka_fatal_error(client.get(), reason.data(), reason.size());
-      Log(LogLevel::kWarning, absl::StrCat("Kafka producer ended (", rd_kafka_err2name(error), ": ", reason.data(),
-                                           "): a new one is built, ", queued(), " messages are handed back"));
+      Log({.level = NoteLevel::kWarn,
+           .message = "Kafka producer ended: a new one is built, and its messages are handed back",
+           .fields = {{"error", rd_kafka_err2name(error)}, {"reason", reason.data()}, {"messages", queued()}}});
     }
     GiveUp(absl::UnavailableError(absl::StrCat("the producer ended: ", reason.data())));
     PauseUntil(last_build_ + kMinLife, stop);
     if (absl::Status status = Build(); !status.ok()) {
-      Log(LogLevel::kError, absl::StrCat("Kafka producer cannot be built again: ", status.message()));
+      Log({.level = NoteLevel::kError,
+           .message = "Kafka producer cannot be built again",
+           .fields = {{"error", std::string(status.message())}}});
       return;
     }
     is_fatal_ = false;
@@ -281,8 +290,8 @@ class Producer::Impl {
     while (!stop.stop_requested() && Monotonic() < end) pause_.WaitFor(mutex_, std::min(kPoll, end - Monotonic()));
   }
 
-  void Log(LogLevel level, absl::string_view text) const {
-    if (log_) log_(level, text);
+  void Log(const Note& note) const {
+    if (log_) log_(note);
   }
 
   const ProducerConfig config_;

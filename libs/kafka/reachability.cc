@@ -6,26 +6,26 @@
 
 namespace ev::kafka {
 
-Reachability::Reachability(std::string client, std::string brokers, std::string connected_line)
-    : client_(std::move(client)), brokers_(std::move(brokers)), connected_line_(std::move(connected_line)) {}
+Reachability::Reachability(const Reachable& words, std::string brokers) : words_(words), brokers_(std::move(brokers)) {}
 
-std::optional<std::string> Reachability::OnAnswer(absl::string_view cluster_id, absl::Time now) {
+std::optional<Note> Reachability::OnAnswer(absl::string_view cluster_id, absl::Time now) {
   if (!cluster_id.empty()) health_.cluster_id = std::string(cluster_id);
   if (health_.connected) return std::nullopt;
   health_.connected = true;
   health_.degraded_reason.clear();
   health_.since = now;
   is_outage_said_ = false;
-  return connected_line_;
+  return Note{.message = words_.connected, .fields = {}};
 }
 
-std::optional<std::string> Reachability::OnSilence(absl::string_view reason, absl::Time now) {
-  std::string line = absl::StrCat("Kafka ", client_, " cannot reach ", brokers_, ": ", reason);
-  health_.degraded_reason = line;
+std::optional<Note> Reachability::OnSilence(absl::string_view reason, absl::Time now) {
+  health_.degraded_reason = absl::StrCat("Kafka ", words_.client, " cannot reach ", brokers_, ": ", reason);
   if (health_.connected || !is_outage_said_) health_.since = now;
   health_.connected = false;
   if (std::exchange(is_outage_said_, true)) return std::nullopt;
-  return line;
+  return Note{.level = NoteLevel::kWarn,
+              .message = words_.away,
+              .fields = {{"brokers", brokers_}, {"reason", std::string(reason)}}};
 }
 
 }  // namespace ev::kafka

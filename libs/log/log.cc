@@ -217,6 +217,15 @@ void Error(absl::string_view message, Fields fields) {
   Logger::Get().Write(Level::kError, message, fields);
 }
 
+void Write(const Note& note, Fields about) {
+  if (!IsEnabled(note.level)) return;
+  std::vector<Field> fields(about.begin(), about.end());
+  for (const NoteField& field : note.fields) {
+    std::visit([&](const auto& value) { fields.emplace_back(field.key, value); }, field.value);
+  }
+  Logger::Get().Write(note.level, note.message, fields);
+}
+
 void Init(const Options& options) {
   Logger::Get().Init(options);
 }

@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <initializer_list>
 #include <string>
 #include <type_traits>
 #include <variant>
@@ -13,6 +12,8 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "base/note.h"
 
 // Structured logs: a constant message, then what it is about as fields.
 //
@@ -24,7 +25,7 @@
 // Goes to stderr, one line a record: control characters in values are escaped. Thread-safe; nothing here throws.
 namespace ev::log {
 
-enum class Level { kDebug, kInfo, kWarn, kError };
+using Level = NoteLevel;
 enum class Format { kText, kJson };
 
 using Value =
@@ -60,12 +61,14 @@ struct Field {
   }
 };
 
-using Fields = std::initializer_list<Field>;
+using Fields = absl::Span<const Field>;
 
 void Debug(absl::string_view message, Fields fields = {});
 void Info(absl::string_view message, Fields fields = {});
 void Warn(absl::string_view message, Fields fields = {});
 void Error(absl::string_view message, Fields fields = {});
+// A note, which is about these fields too.
+void Write(const Note& note, Fields about = {});
 
 struct Options {
   std::string service;  // Program name, in every JSON record.

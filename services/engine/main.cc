@@ -91,7 +91,7 @@ int Run(const ev::engine::Options& options, ev::process::StopSignal& stop) {
                                     : readiness.SetDegraded("monitor", "the Monitor is not heard: no charge");
            },
        .on_request = [&](const PointRequest& request) { engine_rpc.OnRequest(request); },
-       .on_note = [](const engine::Note& note) { note.warning ? log::Warn(note.text) : log::Info(note.text); },
+       .on_note = [](const Note& note) { log::Write(note); },
        .on_kept =
            [&](const journal::LogWrite& write) {
              if (backbone && !write.facts.empty()) backbone->Wake();

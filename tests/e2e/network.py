@@ -356,9 +356,8 @@ class Network:
 
     def ended_at_point(self, cp):
         """Energy and amount of the charges that this Engine ended in this start, by its own log."""
-        pattern = r"charging ended \((\w+)\): (\d+) mWh, (\d+) micros"
-        found = [re.search(pattern, r.get("message", "")) for r in self.engines[cp].records()]
-        return [(int(m.group(2)), int(m.group(3)), m.group(1)) for m in found if m]
+        return [(r["energy_mwh"], r["amount_micros"], r["end_reason"]) for r in self.engines[cp].records()
+                if r["message"] == "charging ended"]
 
     def topic(self, name, *flags, session_id=None):
         """What a topic holds now, decoded; with a session, what is about it."""

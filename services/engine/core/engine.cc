@@ -35,9 +35,8 @@ Engine::Engine(EngineOptions options, const journal::LogContents& contents, Mete
   if (contents.open) {
     const Fact final = FinalAfterRestart(*contents.open, meter.register_mwh, now, ids_);
     Keep(final);
-    Say(absl::StrCat("session ", final.session.value(), " was cut off; closed with ", final.energy_mwh,
-                     " mWh by the meter"),
-        true);
+    Warn("a session was cut off and is closed by the meter",
+         {{"session_id", final.session.value()}, {"energy_mwh", final.energy_mwh}});
   }
 }
 
@@ -52,7 +51,7 @@ absl::Status Engine::Hear(const MonitorBeat& beat, Moment now) {
     link_ = MonitorLink(options_.silence_limit);
     cp_ = beat.cp;
     out_.log.cp = cp_;
-    Say(absl::StrCat("this is ", cp_.value(), " now"));
+    Say("the Monitor has named this charging point", {{"cp_id", cp_.value()}});
   }
   if (!link_.Hear(beat.epoch, beat.central_age, now.monotonic)) {
     return WithReason(
@@ -83,7 +82,7 @@ void Engine::Settle(const std::vector<Settlement>& settlements, Moment /*now*/) 
     auto done = unsettled_.Settle(settlement);
     if (!done) continue;
     if (done->refused) {
-      Say(absl::StrCat("Central refused facts of session ", done->session.value(), ": ", done->reason), true);
+      Warn("Central refused facts of a session", {{"session_id", done->session.value()}, {"reason", done->reason}});
     }
     out_.log.settled.push_back(*std::move(done));
   }
@@ -123,12 +122,13 @@ CommandAnswer Engine::Prepare(const PrepareSession& command, Moment now) {
   }
   RaiseMark(grant.number);
   if (Refusal refusal = Obstacle(now); refusal.reason != DenialReason::kNone) {
-    Say(absl::StrCat("denied a charge to ", grant.driver.value(), ": ", refusal.text));
+    Say("charge denied",
+        {{"driver_id", grant.driver.value()}, {"reason", std::string(Name(refusal.reason))}, {"text", refusal.text}});
     return Answer(Verdict::kDenied, refusal.reason, std::move(refusal.text));
   }
   occupant_ =
       Reservation{.grant = grant, .granted = now.monotonic, .expires = now.monotonic + command.plug_in_time_to_live};
-  Say(absl::StrCat("reserved for ", grant.driver.value(), ", session ", grant.session.value()));
+  Say("reserved", {{"driver_id", grant.driver.value()}, {"session_id", grant.session.value()}});
   TryStart(now);
   return Answer(Verdict::kGranted);
 }
@@ -196,7 +196,7 @@ void Engine::Unplug(Moment now) {
 
 void Engine::InjectFault(absl::string_view text, Moment now) {
   fault_ = text.empty() ? "injected fault" : std::string(text);
-  Say(absl::StrCat("FAULT: ", fault_), true);
+  Warn("FAULT", {{"fault", fault_}});
   End(EndReason::kFault, now);
   if (std::holds_alternative<Reservation>(occupant_)) Release("faulted");
 }
@@ -243,7 +243,7 @@ void Engine::AnswerRequest(const PointRequestAnswer& answer, Moment /*now*/) {
 
 void Engine::Reply(RequestToken token, PointRequestAnswer answer) {
   if (answer.denial != DenialReason::kNone) {
-    Say(absl::StrCat("charge denied: ", Name(answer.denial), answer.text.empty() ? "" : ", ", answer.text));
+    Say("request denied", {{"reason", std::string(Name(answer.denial))}, {"text", answer.text}});
   }
   out_.request_results.push_back({.token = token, .answer = std::move(answer)});
 }
@@ -254,7 +254,7 @@ void Engine::TryStart(Moment now) {
   if (!WaitingFor(now).empty()) return;
 
   const Fact start = Charge::StartFact(reservation->grant, meter_, now, ids_);
-  Say(absl::StrCat("charging started for ", start.grant.driver.value(), ", session ", start.session.value()));
+  Say("charging started", {{"driver_id", start.grant.driver.value()}, {"session_id", start.session.value()}});
   last_start_ = now.utc;
   occupant_ = Charging{.charge = Charge(start, now),
                        .contactor_closed = false,
@@ -293,12 +293,18 @@ void Engine::ContactorOpened(MeterReading meter, Opening opening, Moment now) {
   vehicle_served_ = plugged_in_;
   Keep(final);
   out_.open_contactor = false;
-  Say(absl::StrCat("charging ended (", Name(reason), "): ", final.energy_mwh, " mWh, ", final.amount_micros, " micros ",
-                   final.grant.price.currency));
+  Say("charging ended", {{"driver_id", final.grant.driver.value()},
+                         {"session_id", final.session.value()},
+                         {"end_reason", std::string(Name(reason))},
+                         {"energy_mwh", final.energy_mwh},
+                         {"amount_micros", final.amount_micros},
+                         {"currency", final.grant.price.currency}});
 }
 
 void Engine::Release(absl::string_view why) {
-  Say(absl::StrCat("reservation for ", std::get<Reservation>(occupant_).grant.driver.value(), " released: ", why));
+  const Grant& grant = std::get<Reservation>(occupant_).grant;
+  Say("reservation released",
+      {{"driver_id", grant.driver.value()}, {"session_id", grant.session.value()}, {"why", std::string(why)}});
   occupant_ = std::monostate();
 }
 
@@ -313,7 +319,7 @@ void Engine::ShutDown(Moment now) {
 }
 
 void Engine::LogFailed(absl::string_view why, Moment now) {
-  if (!Idle()) Say(absl::StrCat("facts cannot be kept any more: ", why), true);
+  if (!Idle()) Warn("facts cannot be kept any more", {{"why", std::string(why)}});
   End(EndReason::kJournalFull, now);
 }
 
@@ -338,11 +344,11 @@ void Engine::Tick(MeterReading meter, Moment now) {
 void Engine::NoticePartners(Moment now) {
   const bool present = link_.MonitorPresent(now.monotonic);
   if (std::exchange(monitor_was_present_, present) != present) {
-    Say(present ? "Monitor connected" : "Monitor lost: no charge until one is back", !present);
+    present ? Say("Monitor connected") : Warn("Monitor lost: no charge until one is back");
   }
   const bool heard = link_.CentralHeard(now.monotonic);
   if (std::exchange(central_was_heard_, heard) != heard) {
-    Say(heard ? "Central is heard" : "Central cannot be reached: a running charge goes on, no new one starts", !heard);
+    heard ? Say("Central is heard") : Warn("Central cannot be reached: a running charge goes on, no new one starts");
   }
 }
 

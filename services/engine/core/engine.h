@@ -134,8 +134,11 @@ class Engine {
   void End(EndReason reason, Moment now);
   void Release(absl::string_view why);
   void Keep(const Fact& fact);
-  void Say(std::string text, bool warning = false) {
-    out_.notes.push_back({.warning = warning, .text = std::move(text)});
+  void Say(absl::string_view message, std::vector<NoteField> fields = {}) {
+    out_.notes.push_back({.level = NoteLevel::kInfo, .message = message, .fields = std::move(fields)});
+  }
+  void Warn(absl::string_view message, std::vector<NoteField> fields = {}) {
+    out_.notes.push_back({.level = NoteLevel::kWarn, .message = message, .fields = std::move(fields)});
   }
   void NoticePartners(Moment now);
   void CheckTimers(Moment now);

@@ -7,16 +7,11 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "base/note.h"
 #include "domain/link.h"
 #include "journal/fact_log.h"
 
 namespace ev::engine {
-
-// Something worth a line in the log and at the prompt.
-struct Note {
-  bool warning = false;
-  std::string text;
-};
 
 // The Engine as it stands: the report that goes to Central, and what is seen on the spot.
 struct Status {

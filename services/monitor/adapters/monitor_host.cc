@@ -396,10 +396,7 @@ class MonitorHost::Impl final : public pb::MonitorService::CallbackService {
     std::erase_if(watchers_, [&](const std::shared_ptr<Watcher>& watcher) { return !watcher->Write(event); });
   }
 
-  void Perform(const Note& note) {
-    note.warning ? log::Warn(note.text, {{"cp_id", options_.core.cp}})
-                 : log::Info(note.text, {{"cp_id", options_.core.cp}});
-  }
+  void Perform(const Note& note) { log::Write(note, {{"cp_id", options_.core.cp}}); }
 
   using StatusKey = std::tuple<LinkState, LinkEpoch, std::string, EngineHealth, std::string, SessionId, int, bool>;
 

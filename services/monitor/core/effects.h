@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "base/note.h"
 #include "domain/link.h"
 
 namespace ev::monitor {
@@ -69,12 +70,6 @@ struct Forward {
   LinkEpoch epoch;
   Command command;
   absl::Duration limit;
-};
-
-// Something worth a line in the log.
-struct Note {
-  bool warning = false;
-  std::string text;
 };
 
 using Effect =

@@ -82,7 +82,7 @@ void Monitor::Welcomed(StreamId link, LinkEpoch epoch, Moment now) {
   epoch_ = epoch;
   central_heard_ = now.monotonic;
   link_backoff_.Reset();
-  Do(Note{.text = absl::StrCat("linked to Central, epoch ", epoch.value())});
+  Do(Note{.message = "linked to Central", .fields = {{"epoch", epoch.value()}}});
   BeatUp(now);
   SendDown(Down(now));
   SendAsked(now);
@@ -137,7 +137,7 @@ void Monitor::DropLink(LinkState state, std::string error, absl::Duration wait, 
   if (state_ != state || !outage_told_) {
     outage_told_ = true;
     state_changed_ = now.utc;
-    Do(Note{.warning = true, .text = absl::StrCat("Central cannot be reached: ", error)});
+    Do(Note{.level = NoteLevel::kWarn, .message = "Central cannot be reached", .fields = {{"error", error}}});
   }
   state_ = state;
   link_error_ = std::move(error);
@@ -225,9 +225,9 @@ void Monitor::AttachClosed(StreamId attach, const absl::Status& status, Moment n
   // The Engine of another charging point, or another Monitor has taken it: it reports before it refuses, so that its
   // report is no sign of a stream that lasts.
   if (std::exchange(attach_refusal_, status.code()) != status.code()) {
-    Do(Note{.warning = true,
-            .text = absl::StrCat("the Engine refuses this Monitor: ", Text(status),
-                                 "; check the Engine's address and the charging point id")});
+    Do(Note{.level = NoteLevel::kWarn,
+            .message = "the Engine refuses this Monitor: check the Engine's address and the charging point id",
+            .fields = {{"error", Text(status)}}});
   }
   attach_open_ = false;
   attach_error_ = Text(status);
@@ -238,7 +238,7 @@ void Monitor::DropAttach(std::string error, Moment now) {
   attach_open_ = false;
   attach_refusal_ = absl::StatusCode::kOk;
   if (!std::exchange(engine_outage_told_, true)) {
-    Do(Note{.warning = true, .text = absl::StrCat("Engine cannot be reached: ", error)});
+    Do(Note{.level = NoteLevel::kWarn, .message = "Engine cannot be reached", .fields = {{"error", error}}});
   }
   attach_error_ = std::move(error);
   attach_at_ = now.monotonic + attach_backoff_.Next(Chance());
@@ -268,8 +268,9 @@ void Monitor::NoticeHealth(Moment now) {
   if (health == told_health_) return;
   told_health_ = health;
   const std::string fault = EngineFault(now);
-  Do(Note{.warning = health != EngineHealth::kHealthy,
-          .text = absl::StrCat("Engine is ", Name(health), fault.empty() ? "" : ": ", fault)});
+  Do(Note{.level = health == EngineHealth::kHealthy ? NoteLevel::kInfo : NoteLevel::kWarn,
+          .message = "Engine health changed",
+          .fields = {{"health", std::string(Name(health))}, {"fault", fault}}});
   BeatUp(now);
 }
 

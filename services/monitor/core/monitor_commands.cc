@@ -71,7 +71,9 @@ void Monitor::CommandDone(CommandId id, absl::StatusOr<CommandAnswer> answer, Mo
 
 void Monitor::Undeliverable(StreamId link, CommandId id, Undelivered why, std::string text) {
   ++forwarded_.commands_undelivered;
-  Do(Note{.warning = true, .text = absl::StrCat("command ", id.value(), " has no answer: ", text)});
+  Do(Note{.level = NoteLevel::kWarn,
+          .message = "a command has no answer",
+          .fields = {{"command_id", id.value()}, {"error", text}}});
   if (!link_open_ || !connected() || link != link_) return;
   Do(SendAnswer{.link = link_,
                 .answer = {.id = id,

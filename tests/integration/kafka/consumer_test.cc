@@ -48,8 +48,8 @@ class ConsumerTest : public ::testing::Test {
          .commit_interval = absl::Milliseconds(20),
          .watch = {.limit = absl::Milliseconds(400)},
          .stall = {.interval = absl::Milliseconds(20), .looks = 5}},
-        [this](LogLevel level, absl::string_view line) {
-          if (level != LogLevel::kDebug) lines_.Add(line);
+        [this](const Note& note) {
+          if (note.level != NoteLevel::kDebug) lines_.Add(note);
         },
         nullptr, [this](absl::string_view reason) { stalls_.Add(reason); });
     EXPECT_THAT(consumer, IsOk());
@@ -97,7 +97,7 @@ class ConsumerTest : public ::testing::Test {
 TEST_F(ConsumerTest, AnAbsentBrokerIsSaidOnceAndReadingBeginsWhenItComes) {
   const int port = FreePort();
   StartConsumer(Loopback(port));
-  const std::string complaint = "Kafka consumer cannot reach " + Loopback(port) + ": ";
+  const std::string complaint = "Kafka consumer cannot reach its brokers brokers=" + Loopback(port) + " reason=";
   ASSERT_TRUE(Eventually(kLimit, [&] { return lines_.CountContaining(complaint) == 1; }));
   StartBroker(port);
   Store({"a", "b"});
@@ -257,7 +257,7 @@ TEST_F(ConsumerTest, AHandlerThatHangsIsSaidOnceAndSoIsItsReturn) {
   StartConsumer(broker_->bootstrap(), 0);
   const std::string reason = "facts[0] stays at offset 0 although the log holds more";
   EXPECT_TRUE(Eventually(kLimit, [&] { return stalls_.All() == std::vector<std::string>{reason}; }));
-  EXPECT_EQ(lines_.CountContaining("Kafka consumer stands still: " + reason), 1);
+  EXPECT_EQ(lines_.CountContaining("Kafka consumer stands still reason=" + reason), 1);
   EXPECT_EQ(lines_.CountContaining("Kafka consumer goes on"), 0);
   release.Notify();
   ASSERT_TRUE(handler_.WaitForMessages(1));

@@ -29,8 +29,8 @@ const TopicConfig kTopic{.name = "facts", .partitions = 4};
 class ProducerTest : public ::testing::Test {
  protected:
   LogSink Log() {
-    return [this](LogLevel level, absl::string_view line) {
-      if (level != LogLevel::kDebug) lines_.Add(line);
+    return [this](const Note& note) {
+      if (note.level != NoteLevel::kDebug) lines_.Add(note);
     };
   }
   ProducerConfig Config(std::string brokers) {
@@ -70,7 +70,7 @@ TEST_F(ProducerTest, AnAbsentBrokerIsSaidOnceAndWhatWasPublishedArrivesWhenItCom
   const int port = FreePort();
   StartProducer(Config(Loopback(port)));
   EV_ASSERT_OK(Publish("early", deliveries_.Note("early")));
-  const std::string complaint = "Kafka producer cannot reach " + Loopback(port) + ": ";
+  const std::string complaint = "Kafka producer cannot reach its brokers brokers=" + Loopback(port) + " reason=";
   ASSERT_TRUE(Eventually(kLimit, [&] { return lines_.CountContaining(complaint) == 1; }));
   EXPECT_TRUE(Eventually(kLimit, [&] {
     return producer_->Health().degraded_reason.find("Connection refused") != std::string::npos;
@@ -92,8 +92,9 @@ TEST_F(ProducerTest, WithoutABrokerItWaitsAndDoesNotSpin) {
   const std::string address = Loopback(FreePort());
   StartProducer(Config(address));
   EV_ASSERT_OK(Publish("early"));
-  ASSERT_TRUE(
-      Eventually(kLimit, [&] { return lines_.CountContaining("Kafka producer cannot reach " + address) == 1; }));
+  ASSERT_TRUE(Eventually(kLimit, [&] {
+    return lines_.CountContaining("Kafka producer cannot reach its brokers brokers=" + address) == 1;
+  }));
   // From here on there is nothing to do but to try again. A thread that spins takes all the time that it gets.
   const absl::Duration stretch = absl::Seconds(1);
   const std::clock_t cpu_before = std::clock();
@@ -181,7 +182,7 @@ TEST_F(ProducerTest, ClosingWithoutABrokerTellsWhatItGaveUpAndLeavesNothingBehin
   EV_ASSERT_OK(Publish("x", deliveries_.Note("x")));
   producer_.reset();
   EXPECT_THAT(deliveries_.done(), ElementsAre(Pair("x", StatusIs(absl::StatusCode::kCancelled))));
-  EXPECT_EQ(lines_.CountContaining("closed with 1 messages undelivered"), 1);
+  EXPECT_EQ(lines_.CountContaining("closed with messages undelivered messages=1"), 1);
   EXPECT_EQ(lines_.CountContaining("did not close"), 0);
 }
 

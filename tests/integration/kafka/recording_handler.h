@@ -4,12 +4,15 @@
 #include <functional>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "base/mutex.h"
+#include "base/note.h"
 #include "events/subscriber.h"
 
 namespace ev {
@@ -140,6 +143,14 @@ class LogLines {
   void Add(absl::string_view line) {
     MutexLock lock(mutex_);
     lines_.emplace_back(line);
+  }
+  // As the log shows it: the message, then its fields.
+  void Add(const Note& note) {
+    std::string line(note.message);
+    for (const NoteField& field : note.fields) {
+      std::visit([&](const auto& value) { absl::StrAppend(&line, " ", field.key, "=", value); }, field.value);
+    }
+    Add(line);
   }
   int CountContaining(absl::string_view text) const {
     MutexLock lock(mutex_);

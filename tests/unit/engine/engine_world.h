@@ -63,7 +63,7 @@ class EngineWorld {
       if (outcome.status) statuses.push_back(*outcome.status);
       std::move(outcome.requests.begin(), outcome.requests.end(), std::back_inserter(requests));
       std::move(outcome.request_results.begin(), outcome.request_results.end(), std::back_inserter(results));
-      for (const Note& note : outcome.notes) notes.push_back(note.text);
+      for (const Note& note : outcome.notes) notes.emplace_back(note.message);
       if (outcome.produce_again) ++produced_again;
       if (!open && outcome.log.empty() && !outcome.close_contactor_at_mwh) return;
     }

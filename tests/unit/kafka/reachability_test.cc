@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+#include <variant>
+
 #include "absl/time/time.h"
 
 namespace ev::kafka {
@@ -13,27 +16,37 @@ absl::Time At(int seconds) {
 
 class ReachabilityTest : public ::testing::Test {
  protected:
-  Reachability state_{"producer", "localhost:9092", "Kafka producer initialized successfully"};
+  Reachability state_{{.client = "producer", .connected = "ready", .away = "cannot reach"}, "localhost:9092"};
 };
 
 TEST_F(ReachabilityTest, AnAbsentBrokerIsSaidOnceAndKeptAsTheReason) {
-  EXPECT_EQ(state_.OnSilence("Connection refused", At(1)),
-            "Kafka producer cannot reach localhost:9092: Connection refused");
-  EXPECT_EQ(state_.OnSilence("Connection refused", At(2)), std::nullopt);
-  EXPECT_EQ(state_.OnSilence("no answer", At(3)), std::nullopt);
+  const auto note = state_.OnSilence("Connection refused", At(1));
+  ASSERT_TRUE(note.has_value());
+  EXPECT_EQ(note->level, NoteLevel::kWarn);
+  EXPECT_EQ(note->message, "cannot reach");
+  ASSERT_EQ(note->fields.size(), 2U);
+  EXPECT_EQ(note->fields[0].key, "brokers");
+  EXPECT_EQ(std::get<std::string>(note->fields[0].value), "localhost:9092");
+  EXPECT_EQ(note->fields[1].key, "reason");
+  EXPECT_EQ(std::get<std::string>(note->fields[1].value), "Connection refused");
+  EXPECT_FALSE(state_.OnSilence("Connection refused", At(2)).has_value());
+  EXPECT_FALSE(state_.OnSilence("no answer", At(3)).has_value());
   EXPECT_FALSE(state_.health().connected);
   EXPECT_EQ(state_.health().degraded_reason, "Kafka producer cannot reach localhost:9092: no answer");
   EXPECT_EQ(state_.health().since, At(1));
 }
 
 TEST_F(ReachabilityTest, EachOutageAndEachReturnIsSaidOnce) {
-  EXPECT_EQ(state_.OnAnswer("A", At(1)), "Kafka producer initialized successfully");
-  EXPECT_EQ(state_.OnAnswer("A", At(2)), std::nullopt);
+  const auto ready = state_.OnAnswer("A", At(1));
+  ASSERT_TRUE(ready.has_value());
+  EXPECT_EQ(ready->level, NoteLevel::kInfo);
+  EXPECT_EQ(ready->message, "ready");
+  EXPECT_FALSE(state_.OnAnswer("A", At(2)).has_value());
   EXPECT_EQ(state_.health().since, At(1));
   EXPECT_TRUE(state_.health().degraded_reason.empty());
   EXPECT_TRUE(state_.OnSilence("x", At(3)).has_value());
   EXPECT_EQ(state_.health().since, At(3));
-  EXPECT_EQ(state_.OnAnswer("A", At(4)), "Kafka producer initialized successfully");
+  EXPECT_TRUE(state_.OnAnswer("A", At(4)).has_value());
   EXPECT_TRUE(state_.OnSilence("x", At(5)).has_value());
 }
 

@@ -66,6 +66,25 @@ TEST_F(LogTest, AValueCannotForgeALineOrAField) {
   EXPECT_THAT(line, EndsWith("odd text=\"a\\nb=c \\033[31m\\\"x\" c1=\"??\" empty=\"\"\n"));
 }
 
+TEST_F(LogTest, ANoteIsALineOfItsLevelWithItsFieldsBehindWhatElseItIsAbout) {
+  const Note note{
+      .level = NoteLevel::kWarn, .message = "charging ended", .fields = {{"energy_mwh", 7}, {"end_reason", "FAULT"}}};
+  auto record = nlohmann::json::parse(Stderr({.format = Format::kJson, .level = Level::kWarn}, [&] {
+    Write({.message = "below the level"});
+    Write(note, {{"cp_id", "cp_001"}});
+  }));
+  EXPECT_EQ(record["level"], "warn");
+  EXPECT_EQ(record["message"], "charging ended");
+  EXPECT_EQ(record["energy_mwh"], 7);
+  EXPECT_EQ(record["end_reason"], "FAULT");
+  EXPECT_EQ(record["cp_id"], "cp_001");
+  EXPECT_THAT(Stderr({},
+                     [&] {
+                       Write(note, {{"cp_id", "cp_001"}});
+                     }),
+              EndsWith("warning charging ended cp_id=cp_001 energy_mwh=7 end_reason=FAULT\n"));
+}
+
 // B178
 TEST_F(LogTest, AJsonLineIsOneObjectWithTypedFields) {
   const std::string line = Stderr({.service = "ev-central", .format = Format::kJson}, [] {

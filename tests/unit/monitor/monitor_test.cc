@@ -5,6 +5,7 @@
 #include <variant>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -182,8 +183,7 @@ TEST_F(MonitorTest, AttemptsGetRarerAndAreSaidOnce) {
   EXPECT_GE(waits.back(), absl::Milliseconds(1500));
   EXPECT_LE(waits.back(), absl::Milliseconds(3010));
   int said = 0;
-  for (const Note& note : Seen<Note>())
-    said += note.text.find("Central cannot be reached") != std::string::npos ? 1 : 0;
+  for (const Note& note : Seen<Note>()) said += note.message == "Central cannot be reached" ? 1 : 0;
   EXPECT_EQ(said, 1);
   Welcome();
   core.LinkClosed(link, absl::UnavailableError("gone"), now);
@@ -345,7 +345,7 @@ TEST_F(MonitorTest, AnEngineThatCannotBeReachedIsSaidOnceAnOutage) {
   Advance(absl::Milliseconds(100));
   const auto said = [&] {
     int count = 0;
-    for (const Note& note : Seen<Note>()) count += note.text.find("Engine cannot") != std::string::npos ? 1 : 0;
+    for (const Note& note : Seen<Note>()) count += note.message == "Engine cannot be reached" ? 1 : 0;
     return count;
   };
   for (int i = 0; i < 5; ++i) {
@@ -372,7 +372,7 @@ TEST_F(MonitorTest, AnEngineThatRefusesIsSaidOnceAndTriedSlowly) {
       ++refusals;
       Take();
       int said = 0;
-      for (const Note& note : Seen<Note>()) said += note.text.find("refuses this Monitor") != std::string::npos ? 1 : 0;
+      for (const Note& note : Seen<Note>()) said += absl::StrContains(note.message, "refuses this Monitor") ? 1 : 0;
       EXPECT_EQ(said, refusals == 1 ? 1 : 0);
       effects.clear();
     }
