@@ -5,6 +5,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/error_detail.h"
 
 namespace ev {
 namespace {
@@ -50,6 +51,20 @@ absl::StatusOr<SessionId> ParseSessionId(absl::string_view text) {
     return absl::InvalidArgumentError("session id must be 32 lower-case hexadecimal digits");
   }
   return SessionId(std::string(text));
+}
+
+absl::Status CheckRequestId(absl::string_view field, absl::string_view text, std::size_t max_length) {
+  if (text.size() > max_length) {
+    return FieldError(field, absl::StrCat("has ", text.size(), " characters, at most ", max_length, " are allowed"));
+  }
+  for (char c : text) {
+    if (!absl::ascii_isgraph(static_cast<unsigned char>(c))) {
+      return FieldError(field,
+                        absl::StrFormat("contains the byte 0x%02x, allowed are printable ASCII characters but no blank",
+                                        static_cast<unsigned char>(c)));
+    }
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace ev

@@ -1,8 +1,10 @@
 #ifndef EV_DOMAIN_IDS_H_
 #define EV_DOMAIN_IDS_H_
 
+#include <cstddef>
 #include <cstdint>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "base/strong_id.h"
@@ -25,6 +27,12 @@ absl::StatusOr<CpId> ParseCpId(absl::string_view text);
 absl::StatusOr<DriverId> ParseDriverId(absl::string_view text);
 // Exactly 32 lower-case hexadecimal digits, else InvalidArgument.
 absl::StatusOr<SessionId> ParseSessionId(absl::string_view text);
+
+// What a repeat of a request is recognised by: at most `max_length` printable ASCII characters without blanks. Empty is
+// right: then it is recognised by nothing. InvalidArgument names `field`, and the offending byte or the length.
+inline constexpr std::size_t kMaxRequestIdLength = 64;
+absl::Status CheckRequestId(absl::string_view field, absl::string_view text,
+                            std::size_t max_length = kMaxRequestIdLength);
 
 }  // namespace ev
 

@@ -26,9 +26,9 @@ constexpr std::size_t kMaxPointsInAnswer = 1000;
 
 // Of the texts that a charging point is described by.
 absl::Status CheckTexts(const pb::ChargingPoint& point, const std::string& request_id) {
-  for (const absl::Status& status : {CheckText("charging_point.location", point.location(), kMaxLocationBytes),
-                                     CheckText("charging_point.site", point.site(), kMaxSiteBytes),
-                                     CheckText("request_id", request_id, kMaxRequestIdBytes)}) {
+  for (const absl::Status& status :
+       {CheckText("charging_point.location", point.location(), kMaxLocationBytes),
+        CheckText("charging_point.site", point.site(), kMaxSiteBytes), CheckRequestId("request_id", request_id)}) {
     if (!status.ok()) return status;
   }
   return absl::OkStatus();
@@ -127,7 +127,7 @@ absl::StatusOr<CauseRequest> Read(const char* method, const Request& request) {
   read.call.cause = *cause;
   for (const absl::Status& status : {CheckText("reason", request.reason(), kMaxReasonBytes),
                                      CheckText("requested_by", request.requested_by(), kMaxRequestedByBytes),
-                                     CheckText("request_id", request.request_id(), kMaxRequestIdBytes)}) {
+                                     CheckRequestId("request_id", request.request_id())}) {
     if (!status.ok()) return status;
   }
   read.call.who = request.requested_by();
@@ -291,7 +291,7 @@ class ChargingPointServiceImpl final : public pb::ChargingPointService::Callback
                                           Empty* response) override {
     const auto call = rpc::UnaryCall<Empty>::Make(response);
     auto cp = ReadCpId("charging_point_id", request->charging_point_id());
-    const absl::Status id_ok = CheckText("request_id", request->request_id(), kMaxRequestIdBytes);
+    const absl::Status id_ok = CheckRequestId("request_id", request->request_id());
     if (!cp.ok() || !id_ok.ok()) {
       call->Finish(cp.ok() ? id_ok : cp.status());
       return call.get();

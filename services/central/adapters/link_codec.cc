@@ -272,7 +272,7 @@ absl::StatusOr<CommandAnswer> FromProto(const pb::CommandAnswer& from) {
 
 absl::StatusOr<PointRequest> FromProto(const common::SessionRequest& from) {
   if (from.request_id().empty()) return FieldError("session_request.request_id", "is empty");
-  if (auto status = CheckText("session_request.request_id", from.request_id(), kMaxRequestIdBytes); !status.ok()) {
+  if (auto status = CheckRequestId("session_request.request_id", from.request_id()); !status.ok()) {
     return status;
   }
   auto driver = ReadDriverId("session_request.driver_id", from.driver_id());

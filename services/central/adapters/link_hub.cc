@@ -262,7 +262,7 @@ class LinkHub::Impl final : public pb::LinkService::CallbackService {
   absl::Status OnRequest(const StreamId& id, Stream& stream, const CpId& cp, const common::SessionRequest& from) {
     auto request = FromProto(from);
     if (!request.ok()) {
-      const absl::Status named = CheckText("session_request.request_id", from.request_id(), kMaxRequestIdBytes);
+      const absl::Status named = CheckRequestId("session_request.request_id", from.request_id());
       if (!named.ok() || from.request_id().empty()) return request.status();
       // What a person has typed must not cost the charging point its link.
       Answer(stream, from.request_id(), Failure{.status = request.status()});

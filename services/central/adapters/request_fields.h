@@ -33,7 +33,6 @@ inline constexpr std::size_t kMaxLocationBytes = 200;
 inline constexpr std::size_t kMaxSiteBytes = 64;
 inline constexpr std::size_t kMaxReasonBytes = 200;
 inline constexpr std::size_t kMaxRequestedByBytes = 64;
-inline constexpr std::size_t kMaxRequestIdBytes = 64;
 inline constexpr int kDefaultPageSize = 100;
 inline constexpr int kMaxPageSize = 1000;
 

@@ -159,7 +159,7 @@ class ServerServiceImpl final : public pb::ServerService::CallbackService {
   absl::StatusOr<pb::AcceptClusterResponse> Accept(const pb::AcceptClusterRequest& request) {
     if (request.cluster_id().empty()) return FieldError("cluster_id", "is empty");
     for (const absl::Status& status : {CheckText("cluster_id", request.cluster_id(), kMaxClusterIdBytes),
-                                       CheckText("request_id", request.request_id(), kMaxRequestIdBytes)}) {
+                                       CheckRequestId("request_id", request.request_id())}) {
       if (!status.ok()) return status;
     }
     pb::AcceptClusterResponse response;

@@ -28,7 +28,7 @@ absl::StatusOr<StartCall> Read(const pb::StartSessionRequest& request) {
   if (!target.ok()) return target.status();
   auto waited = ReadWait("waited", request.waited());
   if (!waited.ok()) return waited.status();
-  if (auto status = CheckText("request_id", request.request_id(), kMaxRequestIdBytes); !status.ok()) return status;
+  if (auto status = CheckRequestId("request_id", request.request_id()); !status.ok()) return status;
   return StartCall{.call = {},
                    .request_key = RequestKey(driver->value(), "StartSession", cp->value(), request.request_id()),
                    .fingerprint = Fingerprint(*target),
@@ -58,7 +58,7 @@ absl::StatusOr<SessionRequest> Read(const pb::StopSessionRequest& request) {
   if (!id.ok()) return id.status();
   auto driver = ReadDriverFilter("driver_id", request.driver_id());
   if (!driver.ok()) return driver.status();
-  if (auto status = CheckText("request_id", request.request_id(), kMaxRequestIdBytes); !status.ok()) return status;
+  if (auto status = CheckRequestId("request_id", request.request_id()); !status.ok()) return status;
   SessionRequest read{.id = *std::move(id), .driver = *std::move(driver), .who = {}, .reason = {}, .tag = {}};
   read.tag = {.key = RequestKey(read.driver.value(), "StopSession", read.id.value(), request.request_id()),
               .fingerprint = {}};
@@ -70,7 +70,7 @@ absl::StatusOr<SessionRequest> Read(const pb::WriteOffSessionRequest& request) {
   if (!id.ok()) return id.status();
   for (const absl::Status& status : {CheckText("reason", request.reason(), kMaxReasonBytes),
                                      CheckText("requested_by", request.requested_by(), kMaxRequestedByBytes),
-                                     CheckText("request_id", request.request_id(), kMaxRequestIdBytes)}) {
+                                     CheckRequestId("request_id", request.request_id())}) {
     if (!status.ok()) return status;
   }
   SessionRequest read{

@@ -1,6 +1,5 @@
 #include "services/driver/adapters/driver_service.h"
 
-#include <algorithm>
 #include <functional>
 #include <list>
 #include <optional>
@@ -9,10 +8,10 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/error_detail.h"
 #include "base/mutex.h"
+#include "domain/ids.h"
 #include "evcharging/driver/v1/driver_service.grpc.pb.h"
 #include "rpc/server_call.h"
 #include "rpc/server_streams.h"
@@ -28,7 +27,6 @@ namespace central_pb = evcharging::central::v1;
 namespace common_pb = evcharging::common::v1;
 namespace driver_pb = evcharging::driver::v1;
 
-constexpr std::size_t kMaxRequestId = 64;
 constexpr std::size_t kMaxListRequestId = 58;  // The requests of a list get a number behind it.
 constexpr absl::Duration kMaxPause = absl::Hours(1);
 // So that our answer is there before the caller has given up.
@@ -40,16 +38,6 @@ template <typename Id>
 absl::Status ParseInto(absl::StatusOr<Id> parsed, absl::string_view field, Id* out) {
   if (!parsed.ok()) return FieldError(field, parsed.status().message());
   *out = *std::move(parsed);
-  return absl::OkStatus();
-}
-
-absl::Status CheckRequestId(const std::string& id, std::size_t limit) {
-  if (id.size() > limit) {
-    return FieldError("request_id", absl::StrCat("has ", id.size(), " characters, at most ", limit, " are allowed"));
-  }
-  if (!std::all_of(id.begin(), id.end(), absl::ascii_isprint)) {
-    return FieldError("request_id", "contains a byte that is no printable ASCII character");
-  }
   return absl::OkStatus();
 }
 
@@ -230,7 +218,7 @@ class DriverService final : public driver_pb::DriverService::CallbackService {
   }
 
   absl::Status Parse(const driver_pb::StartChargeRequest& request, StartCall* start) const {
-    if (auto status = CheckRequestId(request.request_id(), kMaxRequestId); !status.ok()) return status;
+    if (auto status = CheckRequestId("request_id", request.request_id()); !status.ok()) return status;
     start->request_id = request.request_id();
     if (auto status = ParseDriver(request.driver_id(), &start->driver); !status.ok()) return status;
     if (auto status = ParseInto(ParseCpId(request.charging_point_id()), "charging_point_id", &start->cp);
@@ -241,7 +229,7 @@ class DriverService final : public driver_pb::DriverService::CallbackService {
   }
 
   absl::Status Parse(const driver_pb::StopChargeRequest& request, StopCall* stop) const {
-    if (auto status = CheckRequestId(request.request_id(), kMaxRequestId); !status.ok()) return status;
+    if (auto status = CheckRequestId("request_id", request.request_id()); !status.ok()) return status;
     stop->request_id = request.request_id();
     if (auto status = ParseDriver(request.driver_id(), &stop->driver); !status.ok()) return status;
     if (!request.session_id().empty() && !request.charging_point_id().empty()) {
@@ -255,7 +243,8 @@ class DriverService final : public driver_pb::DriverService::CallbackService {
   }
 
   absl::Status Parse(const driver_pb::RunRequestsRequest& request, ListCall* list) const {
-    if (auto status = CheckRequestId(request.request_id(), kMaxListRequestId); !status.ok()) return status;
+    if (auto status = CheckRequestId("request_id", request.request_id(), kMaxListRequestId); !status.ok())
+      return status;
     list->request_id = request.request_id();
     if (auto status = ParseDriver(request.driver_id(), &list->driver); !status.ok()) return status;
     if (request.charging_point_ids().empty() || request.charging_point_ids_size() > kMaxRequests) {

@@ -1,12 +1,11 @@
 #include "services/engine/adapters/engine_codec.h"
 
-#include <algorithm>
 #include <limits>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/error_detail.h"
+#include "domain/ids.h"
 #include "process/version.h"
 #include "wire/common_codec.h"
 
@@ -16,7 +15,6 @@ namespace {
 namespace common = evcharging::common::v1;
 
 constexpr absl::Duration kMaxPlugInTime = absl::Hours(24);
-constexpr std::size_t kMaxRequestId = 64;
 constexpr std::size_t kMaxVersion = 128;
 // Far more than a beat lists: what one message may cost has an end.
 constexpr int kMaxListed = 1000;
@@ -31,11 +29,6 @@ absl::StatusOr<LinkEpoch> Epoch(std::int64_t value) {
 }
 
 }  // namespace
-
-absl::Status CheckRequestId(const std::string& id) {
-  if (id.size() <= kMaxRequestId && std::all_of(id.begin(), id.end(), absl::ascii_isgraph)) return absl::OkStatus();
-  return FieldError("request_id", absl::StrCat("at most ", kMaxRequestId, " printable characters without blanks"));
-}
 
 absl::StatusOr<MonitorMessage> Decode(const pb::AttachUp& message) {
   MonitorMessage out;
@@ -72,7 +65,7 @@ absl::StatusOr<MonitorMessage> Decode(const pb::AttachUp& message) {
 }
 
 absl::StatusOr<PrepareSession> Decode(const pb::PrepareSessionRequest& request) {
-  if (auto status = CheckRequestId(request.request_id()); !status.ok()) return status;
+  if (auto status = CheckRequestId("request_id", request.request_id()); !status.ok()) return status;
   auto grant = wire::FromProto(request.grant());
   if (!grant.ok()) return grant.status();
   const absl::Duration time =
@@ -85,7 +78,7 @@ absl::StatusOr<PrepareSession> Decode(const pb::PrepareSessionRequest& request) 
 }
 
 absl::StatusOr<CancelGrant> Decode(const pb::CancelGrantRequest& request) {
-  if (auto status = CheckRequestId(request.request_id()); !status.ok()) return status;
+  if (auto status = CheckRequestId("request_id", request.request_id()); !status.ok()) return status;
   if (auto status = wire::CheckCounter("grant_number", request.grant_number(), 1); !status.ok()) return status;
   CancelGrant out{.number = GrantNumber(request.grant_number()), .session = {}};
   if (!request.session_id().empty()) {
@@ -97,7 +90,7 @@ absl::StatusOr<CancelGrant> Decode(const pb::CancelGrantRequest& request) {
 }
 
 absl::StatusOr<StopSession> Decode(const pb::StopSessionRequest& request) {
-  if (auto status = CheckRequestId(request.request_id()); !status.ok()) return status;
+  if (auto status = CheckRequestId("request_id", request.request_id()); !status.ok()) return status;
   auto session = ParseSessionId(request.session_id());
   if (!session.ok()) return Named("session_id", session.status());
   if (request.reason() != common::END_REASON_DRIVER_STOP && request.reason() != common::END_REASON_OPERATOR_STOP) {
@@ -107,7 +100,7 @@ absl::StatusOr<StopSession> Decode(const pb::StopSessionRequest& request) {
 }
 
 absl::StatusOr<PointRequest> Decode(const pb::RequestSessionRequest& request) {
-  if (auto status = CheckRequestId(request.request_id()); !status.ok()) return status;
+  if (auto status = CheckRequestId("request_id", request.request_id()); !status.ok()) return status;
   auto driver = ParseDriverId(request.driver_id());
   if (!driver.ok()) return Named("driver_id", driver.status());
   auto target = wire::FromProto(request.target());

@@ -23,9 +23,6 @@ struct MonitorMessage {
 };
 absl::StatusOr<MonitorMessage> Decode(const pb::AttachUp& message);
 
-// Empty is allowed.
-absl::Status CheckRequestId(const std::string& id);
-
 absl::StatusOr<PrepareSession> Decode(const pb::PrepareSessionRequest& request);
 absl::StatusOr<CancelGrant> Decode(const pb::CancelGrantRequest& request);
 absl::StatusOr<StopSession> Decode(const pb::StopSessionRequest& request);

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/error_detail.h"
 #include "base/text.h"
+#include "domain/ids.h"
 #include "evcharging/engine/v1/engine_service.grpc.pb.h"
 #include "log/log.h"
 #include "rpc/server_call.h"
@@ -234,7 +235,7 @@ class EngineRpc::Impl final : public pb::EngineService::CallbackService {
   grpc::ServerUnaryReactor* Act(pb::EngineStatus* response, const std::string& request_id, std::string what,
                                 Decide decide) {
     auto call = rpc::UnaryCall<pb::EngineStatus>::Make(response);
-    if (auto status = CheckRequestId(request_id); !status.ok()) return Refuse(call, std::move(status));
+    if (auto status = CheckRequestId("request_id", request_id); !status.ok()) return Refuse(call, std::move(status));
     host_->Apply(
         [request_id, what = std::move(what), decide = std::move(decide)](Engine& core, Moment now) {
           absl::StatusOr<bool> is_new = core.IsNew(request_id, what);

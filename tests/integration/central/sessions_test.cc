@@ -93,7 +93,7 @@ TEST_F(SessionsTest, BadFieldsOfAStartAreNamed) {
   EXPECT_THAT(start([](Request& r) { r.set_charging_point_id(std::string(65, 'c')); }),
               FailsAtField("charging_point_id"));
   EXPECT_THAT(start([](Request& r) { r.set_request_id("a\nb"); }), FailsAtField("request_id"));
-  EXPECT_THAT(start([](Request& r) { r.set_request_id("a\u0085b"); }), FailsAtField("request_id"));
+  EXPECT_THAT(start([](Request& r) { r.set_request_id("a b"); }), FailsAtField("request_id"));
   EXPECT_THAT(start([](Request& r) { r.mutable_target()->set_energy_mwh(0); }), FailsAtField("target.energy_mwh"));
   EXPECT_THAT(start([](Request& r) { r.mutable_target()->set_amount_micros(-5); }),
               FailsAtField("target.amount_micros"));

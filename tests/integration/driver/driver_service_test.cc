@@ -180,7 +180,7 @@ TEST_F(DriverServiceTest, BadFieldsAreNamed) {
   EXPECT_EQ(field_of(StartCharge("").status()), "charging_point_id");
   EXPECT_EQ(field_of(StartCharge("cp\n1").status()), "charging_point_id");
   EXPECT_EQ(field_of(StartCharge("cp_001", std::string(65, 'x')).status()), "request_id");
-  EXPECT_EQ(field_of(StartCharge("cp_001", "a\tb").status()), "request_id");
+  EXPECT_EQ(field_of(StartCharge("cp_001", "a b").status()), "request_id");
   EXPECT_EQ(field_of(GetStatus("no driver").status()), "driver_id");
   driver_pb::StartChargeRequest start;
   start.set_charging_point_id("cp_001");

@@ -44,6 +44,23 @@ TEST(IdsTest, ASessionIdIs32LowerCaseHexadecimalDigits) {
   }
 }
 
+// B185 B160
+TEST(IdsTest, ARequestIdIsPrintableAsciiWithoutBlanksOrEmpty) {
+  for (const std::string& text : {std::string(), std::string("r1"), std::string("!~{}/\"'"), std::string(64, 'a')}) {
+    EXPECT_THAT(CheckRequestId("request_id", text), IsOk()) << text;
+  }
+  const auto refused = [](const std::string& why) {
+    return StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("up.request_id: " + why));
+  };
+  EXPECT_THAT(CheckRequestId("up.request_id", "a b"), refused("contains the byte 0x20"));
+  EXPECT_THAT(CheckRequestId("up.request_id", "a\n"), refused("contains the byte 0x0a"));
+  EXPECT_THAT(CheckRequestId("up.request_id", "\x7f"), refused("contains the byte 0x7f"));
+  EXPECT_THAT(CheckRequestId("up.request_id", "caf\xc3\xa9"), refused("contains the byte 0xc3"));
+  EXPECT_THAT(CheckRequestId("up.request_id", absl::string_view("\0", 1)), refused("contains the byte 0x00"));
+  EXPECT_THAT(CheckRequestId("up.request_id", std::string(65, 'a')), refused("has 65 characters, at most 64"));
+  EXPECT_THAT(CheckRequestId("up.request_id", std::string(59, 'a'), 58), refused("has 59 characters, at most 58"));
+}
+
 TEST(IdsTest, NumbersOfOneKindGrow) {
   EXPECT_EQ(GrantNumber(), GrantNumber(0));
   EXPECT_GT(GrantNumber(1).Next(), GrantNumber(1));
