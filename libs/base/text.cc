@@ -91,4 +91,8 @@ absl::string_view CutUtf8(absl::string_view text, std::size_t max_bytes) {
   return text.substr(0, end);
 }
 
+std::string Excerpt(absl::string_view text, std::size_t max_bytes) {
+  return Printable(CutUtf8(text, max_bytes)) + (text.size() > max_bytes ? "..." : "");
+}
+
 }  // namespace ev

@@ -29,6 +29,9 @@ std::string EscapeJson(absl::string_view json);
 // The beginning of `text`, at most `max_bytes`, cut between characters and not within one.
 absl::string_view CutUtf8(absl::string_view text, std::size_t max_bytes);
 
+// CutUtf8() to be shown: Printable(), and with "..." where something was cut off.
+std::string Excerpt(absl::string_view text, std::size_t max_bytes);
+
 }  // namespace ev
 
 #endif  // EV_BASE_TEXT_H_

@@ -19,9 +19,10 @@ namespace ev::config {
 namespace {
 
 constexpr char kMask[] = "****";
+constexpr std::size_t kShownBytes = 200;  // Of what cannot be read.
 
 absl::Status Bad(absl::string_view text, absl::string_view wanted) {
-  return absl::InvalidArgumentError(absl::StrCat("\"", text, "\" is not ", wanted));
+  return absl::InvalidArgumentError(absl::StrCat("\"", Excerpt(text, kShownBytes), "\" is not ", wanted));
 }
 
 // Bytes that no setting needs, that would forge lines where it is shown, or that no message could carry.

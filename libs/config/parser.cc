@@ -24,6 +24,7 @@ namespace ev::config {
 namespace {
 
 constexpr int kMisconfigured = 2;
+constexpr std::size_t kUnknownKeys = 10;  // So many are said one by one.
 
 using Texts = std::vector<std::string>;
 
@@ -153,7 +154,11 @@ void Parser::Impl::ReadFileValues(std::map<Entry*, Texts>& values) {
     values[entry.get()] = std::move(it->second.values);
     content->erase(it);
   }
+  std::size_t said = 0;
   for (const auto& [key, given] : *content) {
+    if (said++ == kUnknownKeys) {
+      return Say(absl::StrCat("--config: ", content->size() - kUnknownKeys, " more unknown keys in ", file));
+    }
     Say(absl::StrCat("--config: unknown key ", Printable(key), " in ", file, ", line ", given.line,
                      DidYouMean(key, Names(&Option::file_key))));
   }

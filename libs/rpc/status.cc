@@ -17,14 +17,10 @@ constexpr char kDomain[] = "evcharging";
 constexpr std::size_t kMessageBytes = 1024;
 constexpr std::size_t kDetailBytes = 4096;
 
-std::string Cut(absl::string_view text, std::size_t bytes) {
-  return Printable(CutUtf8(text, bytes)) + (text.size() > bytes ? "..." : "");
-}
-
 google::rpc::Status Encode(const absl::Status& status, const ErrorDetail& detail) {
   google::rpc::Status out;
   out.set_code(static_cast<int>(status.code()));
-  out.set_message(Cut(status.message(), kMessageBytes));
+  out.set_message(Excerpt(status.message(), kMessageBytes));
 
   google::rpc::ErrorInfo info;
   info.set_domain(kDomain);
@@ -76,9 +72,9 @@ grpc::Status ToGrpc(const absl::Status& status) {
   ErrorDetail detail = DetailOf(status);
   std::string details = Encode(status, detail).SerializeAsString();
   if (details.size() > kDetailBytes) {  // The reason is what programs branch on: it stays.
-    details = Encode(status, {.reason = Cut(detail.reason, 128)}).SerializeAsString();
+    details = Encode(status, {.reason = Excerpt(detail.reason, 128)}).SerializeAsString();
   }
-  return {static_cast<grpc::StatusCode>(status.code()), Cut(status.message(), kMessageBytes), details};
+  return {static_cast<grpc::StatusCode>(status.code()), Excerpt(status.message(), kMessageBytes), details};
 }
 
 absl::Status FromGrpc(const grpc::Status& status) {

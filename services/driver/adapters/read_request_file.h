@@ -9,7 +9,7 @@
 
 namespace ev::driver {
 
-// ParseRequestFile() of the file at `path`. InvalidArgument too when it cannot be read or is larger than 1 MiB.
+// ParseRequestFile() of the file at `path`. InvalidArgument too where config::ReadTextFile() is, of 1024 KiB.
 absl::StatusOr<std::vector<CpId>> ReadRequestFile(const std::string& path);
 
 }  // namespace ev::driver

@@ -3,12 +3,10 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "absl/strings/strip.h"
 
 namespace ev::driver {
 
 absl::StatusOr<std::vector<CpId>> ParseRequestFile(absl::string_view name, absl::string_view text) {
-  absl::ConsumePrefix(&text, "\xef\xbb\xbf");  // Editors on Windows begin UTF-8 with it.
   std::vector<CpId> requests;
   int number = 0;
   for (absl::string_view line : absl::StrSplit(text, '\n')) {

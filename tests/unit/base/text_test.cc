@@ -68,5 +68,11 @@ TEST(TextTest, TheLengthOfACharacterIsThatOfItsEncoding) {
   EXPECT_EQ(CharacterLength("\xe2\x82"), 0u);
 }
 
+TEST(TextTest, AnExcerptIsPrintableAndSaysThatItIsOne) {
+  EXPECT_EQ(Excerpt("abc", 3), "abc");
+  EXPECT_EQ(Excerpt("a\033cd", 3), "a?c...");
+  EXPECT_EQ(Excerpt("a\u00e9", 2), "a...");
+}
+
 }  // namespace
 }  // namespace ev

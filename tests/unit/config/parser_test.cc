@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <cstdlib>
 #include <sstream>
@@ -187,6 +188,55 @@ TEST_F(ParserTest, AKeyTwiceAndAValueThatWantsQuotesAreMisconfigurations) {
   Trial unquoted({ConfigFile("[kafka]\nbrokers = a:1,b:2\n")});
   EXPECT_EQ(unquoted.code, 2);
   EXPECT_THAT(unquoted.err.str(), AllOf(HasSubstr("--kafka-brokers"), HasSubstr("quote")));
+}
+
+// B171
+TEST_F(ParserTest, AFileThatIsNoRegularOneOrTooLargeIsAMisconfiguration) {
+  ASSERT_EQ(::mkfifo(dir_.File("pipe").c_str(), 0600), 0);
+  WriteFile(dir_.File("large"), std::string(64 * 1024 + 1, '\n'));
+  const std::pair<std::string, std::string> cases[] = {
+      {dir_.path(), "it is a directory"},
+      {dir_.File("pipe"), "it is not a regular file"},
+      {"/dev/zero", "it is not a regular file"},
+      {"/proc/self/mem", "Input/output error"},
+      {dir_.File("large"), "it is larger than 64 KiB"},
+  };
+  for (const auto& [path, why] : cases) {
+    Trial run({"--config=" + path, "--check-config"});
+    EXPECT_EQ(run.code, 2) << path;
+    EXPECT_EQ(run.err.str(), absl::StrCat("ev-test: --config: cannot read ", path, ": ", why, "\n"));
+  }
+  WriteFile(dir_.File("large"), std::string(64 * 1024, '\n'));
+  EXPECT_EQ(Trial({"--config=" + dir_.File("large")}).code, std::nullopt);
+}
+
+TEST_F(ParserTest, TheMarkWithWhichSomeEditorsBeginAFileIsSkipped) {
+  Trial run({ConfigFile("\xef\xbb\xbfmode = manual\n")});
+  EXPECT_EQ(run.code, std::nullopt) << run.err.str();
+  EXPECT_EQ(run.mode, "manual");
+}
+
+// B171
+TEST_F(ParserTest, WhatIsSaidAboutAFileHasAnEnd) {
+  std::string deep = "[a";
+  for (int i = 0; i < 10000; ++i) deep += ".a";
+  deep += "]\nx = 1\n";
+  std::string unknown;
+  for (int i = 0; i < 1000; ++i) absl::StrAppend(&unknown, "key", i, " = 1\n");
+  for (const std::string& text : {std::string(60000, 'k') + " = 1\n", "grpc.port = " + std::string(60000, '7') + "\n",
+                                  deep, absl::StrCat("[", std::string(60000, 's'), "]\nx = 1\n"),
+                                  "mode = \"" + std::string(60000, 'm') + "\"\n", unknown}) {
+    Trial run({ConfigFile(text)});
+    EXPECT_EQ(run.code, 2);
+    EXPECT_LT(run.err.str().size(), 3000) << text.substr(0, 20);
+  }
+  EXPECT_EQ(Trial({ConfigFile("; " + std::string(1000, 'c') + "\n")}).code, std::nullopt) << "a comment";
+  Trial many({ConfigFile(unknown)});
+  EXPECT_THAT(many.err.str(), HasSubstr("--config: 990 more unknown keys in " + dir_.File("ev.toml") + "\n"));
+  std::string twice;
+  for (int i = 0; i < 1000; ++i) twice += "mode = auto\n";
+  Trial again({ConfigFile(twice)});
+  EXPECT_THAT(again.err.str(), HasSubstr("in the lines 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 990 more\n"));
 }
 
 TEST_F(ParserTest, AFileThatIsNotThereIsAMisconfiguration) {

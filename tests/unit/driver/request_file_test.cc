@@ -19,7 +19,7 @@ TEST(RequestFileTest, EachLineIsOneChargingPointInOrderRepeatsAllowed) {
 }
 
 TEST(RequestFileTest, BlankLinesAndCommentsAreSkipped) {
-  const auto requests = ParseRequestFile("f", "\xef\xbb\xbf# mine\n\n  cp_001  # home\r\n\t\n#cp_009\ncp_002");
+  const auto requests = ParseRequestFile("f", "# mine\n\n  cp_001  # home\r\n\t\n#cp_009\ncp_002");
   EV_ASSERT_OK(requests);
   EXPECT_THAT(*requests, ElementsAre(CpId("cp_001"), CpId("cp_002")));
 }
