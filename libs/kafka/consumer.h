@@ -45,7 +45,7 @@ using StallCallback = std::function<void(absl::string_view reason)>;
 
 // Reads the partitions that its owner names, by assign(): nobody else decides who reads what.
 //
-// Says `Kafka consumer cannot reach <brokers>: <reason>` once for each outage and `Kafka consumers initialized
+// Says `Kafka consumer cannot reach its brokers` once for each outage and `Kafka consumers initialized
 // successfully` at the first answer and after each outage. Neither an absent broker nor a missing topic ends it: it
 // reads on when they are there.
 //

@@ -31,7 +31,7 @@ struct ProducerConfig {
 // Publishes to Kafka with idempotence on and all replicas asked: what is acknowledged is stored once and in order of
 // its key, until the producer dies; a new one may store again what the old one had in flight.
 //
-// Says once `Kafka producer cannot reach <brokers>: <reason>`, and `Kafka producer initialized successfully` at the
+// Says once `Kafka producer cannot reach its brokers`, and `Kafka producer initialized successfully` at the
 // first answer and after each outage. A message waits for the broker however long it is away, within the bound of the
 // queue. When librdkafka ends in a fatal error a new client is built inside; whatever the old one had not delivered is
 // told as Unavailable, in the order of publishing, and its owner publishes it again.
