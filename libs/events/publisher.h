@@ -36,7 +36,7 @@ class Publisher {
   // Takes the message into a bounded queue and returns at once; it stays there however long the broker is away.
   // When this returns an error nothing was taken and `done` will not be called:
   // ResourceExhausted: the queue is full, try again when some messages are done.
-  // Unavailable: the publisher is being replaced inside, or is closing; try again.
+  // Unavailable: the publisher is closing.
   // InvalidArgument: this message can never be published (too large, bad topic name).
   virtual absl::Status Publish(OutgoingMessage message) = 0;
 

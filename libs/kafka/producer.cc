@@ -32,8 +32,9 @@ std::vector<Setting> SettingsOf(const ProducerConfig& config) {
       {"linger.ms", absl::StrCat(absl::ToInt64Milliseconds(config.linger))},
       {"batch.size", "1000000"},
       {"batch.num.messages", "10000"},
-      {"queue.buffering.max.messages", absl::StrCat(config.max_queued_messages)},
-      {"queue.buffering.max.kbytes", absl::StrCat(config.max_queued_bytes / 1024)},
+      // As high as they go: the bounds are kept here, also while there is no client.
+      {"queue.buffering.max.messages", "10000000"},
+      {"queue.buffering.max.kbytes", "2147483647"},
   };
 }
 
@@ -68,6 +69,11 @@ class ProduceArguments {
 
   std::vector<rd_kafka_vu_t> arguments_;
 };
+
+// By a fatal error, which librdkafka never leaves.
+bool HasEnded(rd_kafka_t* client) {
+  return rd_kafka_fatal_error(client, nullptr, 0) != RD_KAFKA_RESP_ERR_NO_ERROR;
+}
 
 }  // namespace
 
@@ -109,24 +115,34 @@ class Producer::Impl {
         [this](absl::Duration limit) -> absl::StatusOr<std::string> {
           const ClientHandle client = Current();
           if (client == nullptr) return absl::UnavailableError("the producer is being replaced");
-          return AskClusterId(client.get(), limit);
+          absl::StatusOr<std::string> id = AskClusterId(client.get(), limit);
+          if (id.ok()) OnCluster(*id);
+          return id;
         },
-        log_, std::move(on_health));
+        log_,
+        [this, on_health = std::move(on_health)](const BackboneHealth& health) {
+          if (!health.connected) Retire();
+          if (on_health) on_health(health);
+        });
     watch_view_ = watch_.get();
   }
 
   absl::Status Publish(OutgoingMessage message) {
     MutexLock lock(mutex_);
     if (is_closing_) return absl::UnavailableError("the producer is closing");
-    if (client_ == nullptr) return absl::UnavailableError("the producer is being replaced");
+    if (std::ssize(undelivered_) >= config_.max_queued_messages ||
+        undelivered_bytes_ + SizeOf(message) > config_.max_queued_bytes) {
+      return absl::ResourceExhaustedError(
+          absl::StrCat("publish to ", message.topic, ": ", undelivered_.size(), " messages wait for the broker"));
+    }
     // Entered first: the delivery report may come before librdkafka's call returns.
     const std::uint64_t number = ++last_number_;
-    const auto entry = undelivered_.emplace_hint(undelivered_.end(), number, std::move(message.done));
-    const rd_kafka_resp_err_t error = ProduceArguments(message, number).Produce(client_.get());
-    if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return absl::OkStatus();
-    undelivered_.erase(entry);
-    if (error == RD_KAFKA_RESP_ERR__FATAL) return absl::UnavailableError("the producer is being replaced");
-    return ToStatus(error, absl::StrCat("publish to ", message.topic));
+    undelivered_bytes_ += SizeOf(message);
+    const auto entry = undelivered_.emplace_hint(undelivered_.end(), number, std::move(message));
+    if (client_ == nullptr) return absl::OkStatus();  // The next client sends it.
+    const absl::Status status = Send(client_.get(), *entry);
+    if (!status.ok()) Take(entry);
+    return status;
   }
 
   absl::Status Flush(absl::Duration limit) {
@@ -156,6 +172,28 @@ class Producer::Impl {
   }
 
  private:
+  using Undelivered = std::map<std::uint64_t, OutgoingMessage>;
+
+  // What counts against max_queued_bytes.
+  static std::int64_t SizeOf(const OutgoingMessage& message) {
+    return static_cast<std::int64_t>(message.key.size() + message.value.size());
+  }
+
+  // An error is about this message. A client that has ended takes none; the next one will.
+  static absl::Status Send(rd_kafka_t* client, const Undelivered::value_type& entry) {
+    const auto& [number, message] = entry;
+    const rd_kafka_resp_err_t error = ProduceArguments(message, number).Produce(client);
+    if (error == RD_KAFKA_RESP_ERR__FATAL) return absl::OkStatus();
+    return ToStatus(error, absl::StrCat("publish to ", message.topic));
+  }
+
+  OutgoingMessage Take(Undelivered::iterator entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    OutgoingMessage message = std::move(entry->second);
+    undelivered_bytes_ -= SizeOf(message);
+    undelivered_.erase(entry);
+    return message;
+  }
+
   std::int64_t Queued() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return static_cast<std::int64_t>(undelivered_.size()) + running_callbacks_;
   }
@@ -190,19 +228,48 @@ class Producer::Impl {
         return absl::InvalidArgumentError(absl::StrCat("kafka topic '", topic, "' is not a topic name"));
       }
     }
-    MutexLock lock(mutex_);
-    client_ = *std::move(client);
+    SendAll(*std::move(client));
     return absl::OkStatus();
+  }
+
+  // Makes `client` the one in use. What no client has delivered goes first, in the order of publishing; nobody
+  // publishes meanwhile.
+  void SendAll(ClientHandle client) {
+    std::vector<std::pair<std::uint64_t, absl::Status>> refused;
+    {
+      MutexLock lock(mutex_);
+      for (const auto& entry : undelivered_) {
+        if (absl::Status status = Send(client.get(), entry); !status.ok()) refused.emplace_back(entry.first, status);
+      }
+      client_ = std::move(client);
+    }
+    for (const auto& [number, status] : refused) Done(number, status);
   }
 
   void Poll(const std::stop_token& stop) {
     while (!stop.stop_requested()) {
       if (const ClientHandle client = Current(); client != nullptr) {
         rd_kafka_poll(client.get(), ToMillis(kPoll));
-        if (!is_fatal_) continue;
+        if (!HasEnded(client.get()) && !is_retired_.exchange(false)) continue;
       }
       Replace(stop);
     }
+  }
+
+  // Of the thread that watches. Another cluster may answer although its predecessor was not missed.
+  void OnCluster(const std::string& id) {
+    if (id != cluster_id_) Retire();
+    cluster_id_ = id;
+  }
+
+  // Of the thread that watches. An empty broker may come back under the same address, and gives producer ids from the
+  // first on: the one that this client got from the old broker will be another program's, and Kafka takes the later
+  // one's records for repeats: acknowledged, and not stored. So no client outlives its connection.
+  void Retire() {
+    if (cluster_id_.empty()) return;  // It has not been connected yet.
+    cluster_id_.clear();
+    is_retired_ = true;
+    Wake();
   }
 
   void OnDelivery(const rd_kafka_message_t& message) {
@@ -210,72 +277,75 @@ class Producer::Impl {
     if (message.err == RD_KAFKA_RESP_ERR_NO_ERROR) {
       if (BrokerWatch* watch = watch_view_) watch->OnHeard();
       Done(number, absl::OkStatus());
-    } else if (!is_giving_up_) {
+    } else if (!is_dropping_ && !HasEnded(Current().get())) {  // Else the next client sends it.
       Done(number, ToStatus(message.err, absl::StrCat("deliver to ", rd_kafka_topic_name(message.rkt))));
     }
   }
 
   void Done(std::uint64_t number, const absl::Status& status) {
-    DeliveryCallback done;
+    OutgoingMessage message;
     {
       MutexLock lock(mutex_);
-      auto entry = undelivered_.extract(number);
-      if (entry.empty()) return;
-      done = std::move(entry.mapped());
+      const auto entry = undelivered_.find(number);
+      if (entry == undelivered_.end()) return;
+      message = Take(entry);
       ++running_callbacks_;
     }
-    if (done) done(status);
+    if (message.done) message.done(status);
     MutexLock lock(mutex_);
     --running_callbacks_;
     if (Queued() == 0) all_done_.SignalAll();
   }
 
   void OnError(rd_kafka_resp_err_t error, absl::string_view reason) {
-    if (error == RD_KAFKA_RESP_ERR__FATAL) {
-      is_fatal_ = true;
-      return;
-    }
-    // "All brokers are down" says less than the failed connections before it.
-    if (error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) return;
+    // The first is Poll()'s to see. "All brokers are down" says less than the failed connections before it.
+    if (error == RD_KAFKA_RESP_ERR__FATAL || error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) return;
     if (BrokerWatch* watch = watch_view_) watch->OnTrouble(reason);
   }
 
   void Replace(const std::stop_token& stop) {
-    std::array<char, 512> reason{};
-    if (const ClientHandle client = Current(); client != nullptr) {
-      const rd_kafka_resp_err_t error = rd_kafka_fatal_error(client.get(), reason.data(), reason.size());
-      Log({.level = NoteLevel::kWarn,
-           .message = "Kafka producer ended: a new one is built, and its messages are handed back",
-           .fields = {{"error", rd_kafka_err2name(error)}, {"reason", reason.data()}, {"messages", queued()}}});
-    }
-    GiveUp(absl::UnavailableError(absl::StrCat("the producer ended: ", reason.data())));
+    SayIfItEnded();
+    DropClient();
     PauseUntil(last_build_ + kMinLife, stop);
+    if (stop.stop_requested()) return;
     if (absl::Status status = Build(); !status.ok()) {
       Log({.level = NoteLevel::kError,
            .message = "Kafka producer cannot be built again",
            .fields = {{"error", std::string(status.message())}}});
       return;
     }
-    is_fatal_ = false;
     MutexLock lock(mutex_);
     ++replacements_;
   }
 
-  // Takes the client away from Publish() and tells `status` for everything that it has not delivered, in the order of
-  // publishing: librdkafka's own reports come partition by partition, so here they only say what did arrive.
-  void GiveUp(const absl::Status& status) {
+  void SayIfItEnded() const {
+    const ClientHandle client = Current();
+    if (client == nullptr || !HasEnded(client.get())) return;
+    std::array<char, 512> reason{};
+    const rd_kafka_resp_err_t error = rd_kafka_fatal_error(client.get(), reason.data(), reason.size());
+    Log({.level = NoteLevel::kWarn,
+         .message = "Kafka producer ended: a new one is built and sends what is not delivered",
+         .fields = {{"error", rd_kafka_err2name(error)}, {"reason", reason.data()}, {"messages", queued()}}});
+  }
+
+  // Takes the client out of use. Its last reports say what did arrive; the rest stays undelivered.
+  void DropClient() {
     ClientHandle client;
     {
       MutexLock lock(mutex_);
       client = std::exchange(client_, nullptr);
     }
     if (client == nullptr) return;
-    is_giving_up_ = true;
+    is_dropping_ = true;
     rd_kafka_purge(client.get(), RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
     const absl::Duration end = Monotonic() + kDrainLimit;
     while (rd_kafka_outq_len(client.get()) > 0 && Monotonic() < end) rd_kafka_poll(client.get(), ToMillis(kPoll));
-    is_giving_up_ = false;
-    client.reset();
+    is_dropping_ = false;
+  }
+
+  // Tells `status` for everything that is not delivered, in the order of publishing.
+  void GiveUp(const absl::Status& status) {
+    DropClient();
     while (const std::optional<std::uint64_t> oldest = OldestUndelivered()) Done(*oldest, status);
   }
 
@@ -299,16 +369,18 @@ class Producer::Impl {
   mutable Mutex mutex_;
   CondVar all_done_;
   CondVar pause_;
-  ClientHandle client_ ABSL_GUARDED_BY(mutex_);  // Null while it is replaced.
-  std::map<std::uint64_t, DeliveryCallback> undelivered_ ABSL_GUARDED_BY(mutex_);
+  ClientHandle client_ ABSL_GUARDED_BY(mutex_);      // Null while it is replaced.
+  Undelivered undelivered_ ABSL_GUARDED_BY(mutex_);  // By number: in the order of publishing.
+  std::int64_t undelivered_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   std::uint64_t last_number_ ABSL_GUARDED_BY(mutex_) = 0;
   std::int64_t running_callbacks_ ABSL_GUARDED_BY(mutex_) = 0;
   std::int64_t replacements_ ABSL_GUARDED_BY(mutex_) = 0;
   bool is_closing_ ABSL_GUARDED_BY(mutex_) = false;
   // Of the thread that polls (the destructor, when that has ended).
-  bool is_fatal_ = false;
-  bool is_giving_up_ = false;
+  bool is_dropping_ = false;
   absl::Duration last_build_;
+  std::atomic<bool> is_retired_ = false;
+  std::string cluster_id_;  // The client's; empty until a broker answers. Of the thread that watches.
   std::unique_ptr<BrokerWatch> watch_;
   std::atomic<BrokerWatch*> watch_view_ = nullptr;  // The same for the polling thread, which starts before it.
   std::jthread poller_;                             // Last: stops before anything it uses is destroyed.

@@ -20,7 +20,7 @@ namespace ev::kafka {
 struct ProducerConfig {
   KafkaConfig kafka;
   std::int64_t max_queued_messages = 100'000;         // Beyond it Publish() returns ResourceExhausted.
-  std::int64_t max_queued_bytes = 256 * 1024 * 1024;  // The same for the sum of keys and values; whole KiB.
+  std::int64_t max_queued_bytes = 256 * 1024 * 1024;  // The same for the sum of keys and values.
   std::int64_t max_message_bytes = 1'000'000;         // Key, value and headers of one, not compressed.
   absl::Duration linger = absl::Milliseconds(5);      // How long a message may wait for others to travel with.
   std::vector<std::string> topics;                    // Their leaders are looked up at once, not at the first message.
@@ -33,8 +33,9 @@ struct ProducerConfig {
 //
 // Says once `Kafka producer cannot reach its brokers`, and `Kafka producer initialized successfully` at the
 // first answer and after each outage. A message waits for the broker however long it is away, within the bound of the
-// queue. When librdkafka ends in a fatal error a new client is built inside; whatever the old one had not delivered is
-// told as Unavailable, in the order of publishing, and its owner publishes it again.
+// queue. When the brokers were out of reach, when another cluster answers, or when librdkafka ends in a fatal error, a
+// new client is built inside, with a producer id of its own; it sends what the old one had not delivered, in the order
+// of publishing. What was stored and not yet acknowledged is then stored twice.
 //
 // Owns two threads: one serves delivery reports and runs the callbacks, one watches the brokers. The destructor gives
 // up on messages in flight, tells them as Cancelled and logs how many: call Flush() first. Thread-safe.
@@ -51,7 +52,7 @@ class Producer final : public Publisher {
 
   // Messages taken and not done yet.
   std::int64_t queued() const;
-  // How often a fatal error was answered with a new client.
+  // How often a new client was built.
   std::int64_t replacements() const;
 
  private:

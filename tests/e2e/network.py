@@ -101,11 +101,12 @@ class Kafka:
         return self.kcat("-C", "-q", "-t", message["topic"], "-p", str(message["partition"]), "-o",
                          str(message["offset"]), "-c", "1", "-f", "%s")
 
-    def produce(self, topic, partition, key, body):
+    def produce(self, topic, partition, key, body, *settings):
         with tempfile.NamedTemporaryFile() as file:
             file.write(body)
             file.flush()
-            self.kcat("-P", "-X", "message.max.bytes=2000000", "-t", topic, "-p", str(partition), "-k", key, file.name)
+            self.kcat("-P", "-X", "message.max.bytes=2000000", "-t", topic, "-p", str(partition), "-k", key, *settings,
+                      file.name)
 
 
 def run(program, *arguments, env=None):

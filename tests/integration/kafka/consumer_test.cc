@@ -14,6 +14,7 @@
 #include "kafka/embedded_broker.h"
 #include "kafka/producer.h"
 #include "tests/integration/kafka/recording_handler.h"
+#include "tests/integration/kafka/replace_broker.h"
 #include "tests/support/eventually.h"
 #include "tests/support/free_port.h"
 #include "tests/support/notification.h"
@@ -68,27 +69,8 @@ class ConsumerTest : public ::testing::Test {
     EV_ASSERT_OK(producer->Flush(kLimit));
   }
 
-  std::string ClusterId() {
-    const auto consumer = NewConsumer(broker_->bootstrap());
-    EXPECT_TRUE(Eventually(kLimit, [&] { return consumer->Health().connected; }));
-    return consumer->Health().cluster_id;
-  }
-
-  // Another cluster takes the place of the present one at its address. The mock cluster's id is its address in memory,
-  // which the next one may be given again: then others take the place.
-  void ReplaceBroker() {
-    const int port = broker_->port();
-    const std::string id = ClusterId();
-    do {
-      broker_.reset();
-      blockers_.push_back(*EmbeddedBroker::Start());
-      StartBroker(port);
-    } while (ClusterId() == id);
-  }
-
   LogLines lines_;
   LogLines stalls_;  // What was told; a stall that ended is empty.
-  std::vector<std::unique_ptr<EmbeddedBroker>> blockers_;
   std::unique_ptr<EmbeddedBroker> broker_;
   RecordingHandler handler_;
   std::unique_ptr<Consumer> consumer_;
@@ -172,7 +154,7 @@ TEST_F(ConsumerTest, AnotherClusterAtTheSameAddressIsShownBeforeItsMessages) {
   StartConsumer(broker_->bootstrap());
   ASSERT_TRUE(handler_.WaitForMessages(3));
   const std::string first_id = handler_.clusters()[0];
-  ReplaceBroker();
+  ReplaceBroker(broker_, kTopic);
   Store({"x", "y", "z", "after"});
   ASSERT_TRUE(handler_.WaitForMessages(7));
   EXPECT_THAT(handler_.values(), ElementsAre("a", "b", "c", "x", "y", "z", "after"));
@@ -184,7 +166,7 @@ TEST_F(ConsumerTest, AClusterWithoutMessagesIsShownToo) {
   StartBroker();
   StartConsumer(broker_->bootstrap());
   ASSERT_TRUE(handler_.WaitUntil([](const RecordingHandler& h) { return h.clusters().size() == 1; }));
-  ReplaceBroker();
+  ReplaceBroker(broker_, kTopic);
   ASSERT_TRUE(handler_.WaitUntil([](const RecordingHandler& h) { return h.clusters().size() == 2; }));
   EXPECT_NE(handler_.clusters()[1], handler_.clusters()[0]);
 }
@@ -200,13 +182,13 @@ TEST_F(ConsumerTest, WhatARefusedClusterHandedOutIsNeverTakenForTheMessagesOfThe
   };
   StartConsumer(broker_->bootstrap());
   ASSERT_TRUE(handler_.WaitUntil([](const RecordingHandler& h) { return h.clusters().size() == 1; }));
-  ReplaceBroker();
+  ReplaceBroker(broker_, kTopic);
   Store({"not ours", "not ours", "not ours"});
   // Often enough for its messages to have come.
   const std::size_t asked = handler_.clusters().size();
   ASSERT_TRUE(handler_.WaitUntil([asked](const RecordingHandler& h) { return h.clusters().size() >= asked + 5; }));
   is_refusing = false;
-  ReplaceBroker();
+  ReplaceBroker(broker_, kTopic);
   Store({"a", "b"});
   ASSERT_TRUE(handler_.WaitForMessages(2));
   EXPECT_THAT(handler_.values(), ElementsAre("a", "b"));

@@ -11,6 +11,7 @@
 #include "kafka/consumer.h"
 #include "kafka/embedded_broker.h"
 #include "tests/integration/kafka/recording_handler.h"
+#include "tests/integration/kafka/replace_broker.h"
 #include "tests/support/eventually.h"
 #include "tests/support/free_port.h"
 #include "tests/support/status_matchers.h"
@@ -144,22 +145,71 @@ TEST_F(ProducerTest, ALostAcknowledgementMayStoreTwiceAndTheReaderSeesBoth) {
   EXPECT_THAT(Stored(3), ElementsAre("0", "1", "1"));
 }
 
-TEST_F(ProducerTest, AFatalErrorHandsEverythingBackInOrderAndANewClientGoesOn) {
+TEST_F(ProducerTest, AfterAFatalErrorANewClientSendsWhatIsNotDeliveredInOrder) {
   StartBroker();
   StartProducer(Config(broker_->bootstrap()));
   EV_ASSERT_OK(Publish("0"));
   EV_ASSERT_OK(producer_->Flush(kLimit));
   broker_->FailProduce({kOutOfOrderSequenceNumber});
   for (const char* value : {"1", "2", "3"}) EV_ASSERT_OK(Publish(value, deliveries_.Note(value)));
-  ASSERT_TRUE(Eventually(kLimit, [&] { return deliveries_.size() == 3; }));
-  EXPECT_THAT(deliveries_.done(), ElementsAre(Pair("1", StatusIs(absl::StatusCode::kUnavailable)),
-                                              Pair("2", StatusIs(absl::StatusCode::kUnavailable)),
-                                              Pair("3", StatusIs(absl::StatusCode::kUnavailable))));
-  ASSERT_TRUE(Eventually(kLimit, [&] { return producer_->replacements() == 1; }));
-  EXPECT_EQ(lines_.CountContaining("Kafka producer ended"), 1);
-  for (const char* value : {"1", "2", "3"}) EV_ASSERT_OK(Publish(value));  // As the owner does, from its journal.
   EV_ASSERT_OK(producer_->Flush(kLimit));
+  EXPECT_THAT(deliveries_.done(), ElementsAre(Pair("1", IsOk()), Pair("2", IsOk()), Pair("3", IsOk())));
+  EXPECT_EQ(producer_->replacements(), 1);
+  EXPECT_EQ(lines_.CountContaining("Kafka producer ended"), 1);
   EXPECT_THAT(Stored(4), ElementsAre("0", "1", "2", "3"));
+}
+
+// A client keeps its producer id. An empty broker that comes back gives that id to another program.
+TEST_F(ProducerTest, AfterAnOutageANewClientSendsWhatWaitedInOrder) {
+  StartBroker();
+  StartProducer(Config(broker_->bootstrap()));
+  for (int outage = 1; outage <= 2; ++outage) {
+    ASSERT_TRUE(Eventually(kLimit, [&] { return producer_->Health().connected; }));
+    broker_->SetDown();
+    for (const char* value : {"a", "b", "c"}) EV_ASSERT_OK(Publish(value, deliveries_.Note(value)));
+    ASSERT_TRUE(Eventually(kLimit, [&] { return producer_->replacements() == outage; }));
+    EXPECT_EQ(producer_->queued(), 3);
+    broker_->SetUp();
+    EV_ASSERT_OK(producer_->Flush(kLimit));
+  }
+  EXPECT_THAT(deliveries_.done(), ElementsAre(Pair("a", IsOk()), Pair("b", IsOk()), Pair("c", IsOk()),  //
+                                              Pair("a", IsOk()), Pair("b", IsOk()), Pair("c", IsOk())));
+  EXPECT_THAT(Stored(6), ElementsAre("a", "b", "c", "a", "b", "c"));
+  EXPECT_EQ(producer_->replacements(), 2);
+}
+
+TEST_F(ProducerTest, AnotherClusterUnderTheSameAddressGetsANewClientAlthoughTheOldOneWasNotMissed) {
+  StartBroker();
+  ProducerConfig config = Config(broker_->bootstrap());
+  config.watch.limit = absl::Seconds(20);  // Longer than the place is empty: the first answer is the new cluster's.
+  StartProducer(config);
+  ASSERT_TRUE(Eventually(kLimit, [&] { return producer_->Health().connected; }));
+  const std::string old_cluster = producer_->Health().cluster_id;
+  ReplaceBroker(broker_, kTopic);
+  ASSERT_TRUE(Eventually(kLimit, [&] { return producer_->Health().cluster_id != old_cluster; }));
+  ASSERT_TRUE(Eventually(kLimit, [&] { return producer_->replacements() > 0; }));
+  EV_ASSERT_OK(Publish("x", deliveries_.Note("x")));
+  EV_ASSERT_OK(producer_->Flush(kLimit));
+  EXPECT_THAT(Stored(1), ElementsAre("x"));
+}
+
+TEST_F(ProducerTest, WhatWaitsIsBoundedInNumberAndInBytes) {
+  const int port = FreePort();
+  ProducerConfig config = Config(Loopback(port));
+  config.max_queued_messages = 3;
+  config.max_queued_bytes = 1024;
+  StartProducer(config);
+  EV_ASSERT_OK(Publish("1"));
+  EXPECT_THAT(Publish(std::string(1024, 'x')), StatusIs(absl::StatusCode::kResourceExhausted));
+  EV_ASSERT_OK(Publish("2"));
+  EV_ASSERT_OK(Publish("3"));
+  EXPECT_THAT(Publish("4", deliveries_.Note("4")),
+              StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("3 messages wait for the broker")));
+  EXPECT_EQ(producer_->queued(), 3);
+  EXPECT_EQ(deliveries_.size(), 0U);
+  StartBroker(port);
+  EV_ASSERT_OK(producer_->Flush(kLimit));
+  EV_EXPECT_OK(Publish(std::string(1024 - 6, 'x')));  // With its key of six.
 }
 
 TEST_F(ProducerTest, AMessageThatCanNeverBeStoredIsRefusedAtOnce) {
