@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("EV_BIN", ROOT / "build/release/bin"))
@@ -195,6 +196,27 @@ class Process:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout=limit_s)
+
+
+class ProcessTest(unittest.TestCase):
+    """A test with a folder of its own, and with processes that end before it is removed."""
+
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ev-e2e-"))
+        self.addCleanup(shutil.rmtree, self.folder, True)
+        self.started = []
+        self.addCleanup(self.end_all)
+
+    def keep(self, process):
+        self.started.append(process)
+        return process
+
+    def end_all(self):
+        for process in self.started:
+            if process.process.poll() is None:
+                process.kill()
+            if process.process.stdin:
+                process.process.stdin.close()
 
 
 class Network:

@@ -2,18 +2,16 @@
 embedded broker: nothing here is about durability."""
 import contextlib
 import os
-import pathlib
 import re
 import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import threading
 import time
 import unittest
 
-from network import TOOLS, Network, Process, eventually, free_port, run, series
+from network import TOOLS, Network, Process, ProcessTest, eventually, free_port, run, series
 
 SERVICES = ("ev-central", "ev-engine", "ev-monitor", "ev-driver")
 MORE = {"ev-monitor": ("--cp-id", "cp_001")}  # What has no default.
@@ -42,31 +40,15 @@ def taken(port):
         yield
 
 
-class Programs(unittest.TestCase):
-    def setUp(self):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ev-e2e-"))
-        self.addCleanup(shutil.rmtree, self.folder, True)
-        self.started = []
-        self.addCleanup(self.end_all)
-
-    def end_all(self):
-        for process in self.started:
-            if process.process.poll() is None:
-                process.kill()
-            if process.process.stdin:
-                process.process.stdin.close()
-
+class Programs(ProcessTest):
     def start(self, name, *arguments, env=None):
         """In the data folder of this test, unless `env` says where data is kept; a Monitor keeps none."""
         folder = [] if env or "ev-monitor" in arguments else ["--data-dir", str(self.folder)]
-        process = Process(name, [*arguments, *folder, "--log-format", "json"], self.folder, env=env)
-        self.started.append(process)
-        return process
+        return self.keep(Process(name, [*arguments, *folder, "--log-format", "json"], self.folder, env=env))
 
     def broker(self, *arguments, port=None):
         port = port or free_port()
-        process = Process("broker", ["ev-broker", "--port", str(port), *arguments], self.folder)
-        self.started.append(process)
+        process = self.keep(Process("broker", ["ev-broker", "--port", str(port), *arguments], self.folder))
         process.wait_output(f":{port} ")
         return f"localhost:{port}"
 

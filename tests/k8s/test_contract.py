@@ -3,18 +3,15 @@
 gives it, asked by its probes, and ended as a pod is."""
 import contextlib
 import json
-import pathlib
 import re
-import shutil
 import sqlite3
 import subprocess
-import tempfile
 import unittest
 
 import policy
 import rendering
 from pod_process import PROGRAMS, Cluster
-from network import BIN, TOOLS, Process, eventually
+from network import BIN, TOOLS, Process, ProcessTest, eventually
 
 # What a manifest decides and no ConfigMap should: an option of each program is here, or documented in its .env file.
 FIXED = {"listen", "insecure", "grpc-port", "http-port", "data-dir", "log-format", "config"}
@@ -38,29 +35,16 @@ def print_config(arguments, variables):
     return done.returncode, options, done.stderr
 
 
-class ContractTest(unittest.TestCase):
+class ContractTest(ProcessTest):
     @classmethod
     def setUpClass(cls):
         cls.rendered = {name: rendering.load(text) for name, text in rendering.overlays()}
-
-    def setUp(self):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ev-k8s-"))
-        self.addCleanup(shutil.rmtree, self.folder, True)
-        self.started = []
-        self.addCleanup(self.end_all)
-
-    def end_all(self):
-        for process in self.started:
-            if process.process.poll() is None:
-                process.kill()
 
     def cluster(self, overlay="demo"):
         return Cluster(self.rendered[overlay], self.folder)
 
     def start(self, cluster, pod, name):
-        process = cluster.start(pod, name)
-        self.started.append(process)
-        return process
+        return self.keep(cluster.start(pod, name))
 
     def ours(self, cluster):
         """(pod, container) of each program."""

@@ -3,31 +3,25 @@
 brings (tools/kafka)."""
 import json
 import os
-import pathlib
 import re
-import shutil
 import signal
 import subprocess
-import tempfile
 import time
 import unittest
 
 import policy
 import rendering
 from pod_process import JARS, Cluster
-from network import eventually
+from network import ProcessTest, eventually
 
 TOPICS = ("charging_session_data", "charging_session_complete", "charging_status_updates", "system_alerts",
           "charging_dead_letter")
 ENDED_BY_SIGTERM = 143  # Java's exit code when it has ended in order.
 
 
-class KafkaTest(unittest.TestCase):
+class KafkaTest(ProcessTest):
     def setUp(self):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ev-k8s-"))
-        self.addCleanup(shutil.rmtree, self.folder, True)
-        self.started = []
-        self.addCleanup(self.end_all)
+        super().setUp()
         if not JARS.is_dir():
             self.fetch_jars()
 
@@ -36,19 +30,12 @@ class KafkaTest(unittest.TestCase):
         subprocess.run([*tool, "start"], check=True, timeout=300, env={**os.environ, "KAFKA_VERSION": "4.2.0"})
         subprocess.run([*tool, "stop"], check=True, timeout=120)
 
-    def end_all(self):
-        for process in self.started:
-            if process.process.poll() is None:
-                process.kill()
-
     def cluster(self, name):
         texts = dict(rendering.overlays())
         return Cluster(rendering.load(texts[name]), self.folder)
 
     def start(self, cluster, pod, name):
-        process = cluster.start(pod, name)
-        self.started.append(process)
-        return process
+        return self.keep(cluster.start(pod, name))
 
     def write_files(self, cluster, pod, is_reachable=True):
         """The ConfigMap's files where the pod finds them, moved to this machine. All that is changed: the ports become
