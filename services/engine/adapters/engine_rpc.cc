@@ -1,5 +1,6 @@
 #include "services/engine/adapters/engine_rpc.h"
 
+#include <algorithm>
 #include <map>
 #include <utility>
 #include <vector>
@@ -274,17 +275,19 @@ class EngineRpc::Impl final : public pb::EngineService::CallbackService {
       return from.Close(heard);
     }
     std::vector<std::shared_ptr<AttachStream>> superseded;
+    LinkEpoch newest;
     {
       MutexLock lock(mutex_);
       if (auto it = attached_.find(id); it != attached_.end()) it->second.epoch = decoded->beat.epoch;
+      for (const auto& [other, attached] : attached_) newest = std::max(newest, attached.epoch);
+      // Perhaps this very stream: a newer one may have been heard between the core and here.
       for (const auto& [other, attached] : attached_) {
-        const bool older = attached.epoch > LinkEpoch() && attached.epoch < decoded->beat.epoch;
+        const bool older = attached.epoch > LinkEpoch() && attached.epoch < newest;
         if (older && attached.stream) superseded.push_back(attached.stream);
       }
     }
     for (const auto& stream : superseded) {
-      stream->Close(WithReason(absl::AbortedError(absl::StrCat("superseded by link ", decoded->beat.epoch.value())),
-                               "SUPERSEDED"));
+      stream->Close(WithReason(absl::AbortedError(absl::StrCat("superseded by link ", newest.value())), "SUPERSEDED"));
     }
   }
 
