@@ -71,7 +71,6 @@ absl::StatusOr<Charge> FromProto(const central_pb::Session& proto) {
   charge.amount_micros = proto.amount_micros();
   charge.manual = proto.requested_at_point();
   charge.requested = TimeFrom(proto.has_request_time(), proto.request_time());
-  charge.granted = TimeFrom(proto.has_grant_time(), proto.grant_time());
   charge.start = TimeFrom(proto.has_start_time(), proto.start_time());
   charge.end = TimeFrom(proto.has_end_time(), proto.end_time());
   charge.last_sample = TimeFrom(proto.has_last_sample_time(), proto.last_sample_time());
@@ -121,7 +120,6 @@ central_pb::Session ToProto(const Charge& charge) {
   proto.set_amount_micros(charge.amount_micros);
   proto.set_requested_at_point(charge.manual);
   SetTime(charge.requested, proto, &central_pb::Session::mutable_request_time);
-  SetTime(charge.granted, proto, &central_pb::Session::mutable_grant_time);
   SetTime(charge.start, proto, &central_pb::Session::mutable_start_time);
   SetTime(charge.end, proto, &central_pb::Session::mutable_end_time);
   SetTime(charge.last_sample, proto, &central_pb::Session::mutable_last_sample_time);

@@ -35,7 +35,6 @@ struct Charge {
   std::int64_t amount_micros = 0;
   bool manual = false;                          // Asked for at the charging point.
   absl::Time requested = absl::InfinitePast();  // InfinitePast in these: not yet.
-  absl::Time granted = absl::InfinitePast();
   absl::Time start = absl::InfinitePast();
   absl::Time end = absl::InfinitePast();
   absl::Time last_sample = absl::InfinitePast();

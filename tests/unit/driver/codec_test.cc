@@ -42,7 +42,6 @@ Charge Full() {
                 .amount_micros = 1'099'558,
                 .manual = true,
                 .requested = time - absl::Seconds(2),
-                .granted = time - absl::Seconds(1),
                 .start = time,
                 .end = time + absl::Seconds(2),
                 .last_sample = time + absl::Seconds(1),

@@ -125,7 +125,7 @@ TEST_F(DriversChargesTest, NewsFromTheLogKeepsWhatItDoesNotTell) {
   Connect();
   Charge full = Session(1, SessionState::kGranted, 1);
   full.target = EnergyTarget{10};
-  full.granted = absl::FromUnixSeconds(7);
+  full.requested = absl::FromUnixSeconds(7);
   News(full);
   Charge update = Session(1, SessionState::kCharging, 2);
   update.energy_mwh = 5;
@@ -135,7 +135,7 @@ TEST_F(DriversChargesTest, NewsFromTheLogKeepsWhatItDoesNotTell) {
   EXPECT_EQ(open[0].state, SessionState::kCharging);
   EXPECT_EQ(open[0].energy_mwh, 5);
   EXPECT_EQ(open[0].target, full.target);
-  EXPECT_EQ(open[0].granted, full.granted);
+  EXPECT_EQ(open[0].requested, full.requested);
 
   core_.OnNews(Now(), Session(1, SessionState::kCompleted, 3), out_);
   Charge adjusted = Session(1, SessionState::kCompleted, 4);
