@@ -456,7 +456,8 @@ class Programs(ProcessTest):
             "ev-engine": [
                 "ev_messages_out_total", "ev_journal_facts", "ev_journal_thinned_facts_total",
                 "ev_kafka_in_flight_messages", "ev_sessions", "ev_sessions_unsettled", "ev_kafka_connected"],
-            "ev-monitor": ["ev_forwarded_messages_total", "ev_link_connected", "ev_engine_healthy"],
+            "ev-monitor": ["ev_forwarded_messages_total", "ev_link_connected", "ev_engine_healthy", "ev_commands_waiting",
+                           "ev_session_requests_waiting"],
             "ev-driver": [
                 "ev_messages_in_total", "ev_driver_denials_total", "ev_driver_sessions_total",
                 "ev_driver_undecodable_total", "ev_driver_live_dropped_total", "ev_driver_backlog"],
@@ -483,9 +484,10 @@ class Programs(ProcessTest):
             ("ev-engine", "ev_messages_out_total", "result"): {"acknowledged", "failed"},
         }
         bounds = {
-            "ev-central": {"ev_outbox_rows_bound", "ev_producer_queue_bound", "ev_commit_backlog_bound"},
+            "ev-central": {
+                "ev_outbox_rows_bound", "ev_producer_queue_bound", "ev_commit_backlog_bound", "ev_calls_waiting_bound"},
             "ev-engine": {"ev_journal_facts_bound", "ev_kafka_in_flight_messages_bound"},
-            "ev-monitor": set(),
+            "ev-monitor": {"ev_commands_waiting_bound", "ev_session_requests_waiting_bound"},
             "ev-driver": {"ev_driver_backlog_bound"},
         }
         nowhere = f"localhost:{free_port()}"

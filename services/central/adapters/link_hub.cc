@@ -268,7 +268,7 @@ class LinkHub::Impl final : public pb::LinkService::CallbackService {
       Answer(stream, from.request_id(), Failure{.status = request.status()});
       return absl::OkStatus();
     }
-    if (host_.is_behind()) {
+    if (host_.RefusesCalls()) {
       Answer(stream, request->request_id, Failure{Overloaded(), "OVERLOADED", DenialReason::kOverloaded});
       return absl::OkStatus();
     }

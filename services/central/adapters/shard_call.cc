@@ -12,7 +12,8 @@ absl::Status AskAgain(const absl::Status& status) {
 }
 
 absl::Status Overloaded() {
-  const absl::Status status = absl::ResourceExhaustedError("too much waits for central's store already; ask again");
+  const absl::Status status =
+      absl::ResourceExhaustedError("too much waits for central's store or for charging points already; ask again");
   return WithRetryAfter(WithReason(status, Name(DenialReason::kOverloaded)), absl::Seconds(1));
 }
 

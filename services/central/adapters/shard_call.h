@@ -61,7 +61,7 @@ absl::StatusOr<T> ResultAs(const CallResult& result) {
 template <typename Call, typename Fill>
 void Ask(ShardHost& host, const std::shared_ptr<Call>& call, int shard, const RowKeys& rows, ShardInput input,
          Fill fill) {
-  if (host.is_behind()) {
+  if (host.RefusesCalls()) {
     call->Finish(Overloaded());
     return;
   }
@@ -80,7 +80,7 @@ template <typename Call, typename Fill>
 void AskAll(ShardHost& host, const std::shared_ptr<Call>& call, absl::FunctionRef<RowKeys(int shard)> rows,
             ShardInput input, Fill fill) {
   // Once, before the first shard: all of them take it in or none does.
-  if (host.is_behind()) {
+  if (host.RefusesCalls()) {
     call->Finish(Overloaded());
     return;
   }

@@ -65,6 +65,7 @@ struct ShardHost::Metrics {
     backlog_bound = registry.AddGauge("ev_commit_backlog_bound",
                                       "Beyond it no facts are taken from Kafka and requests are refused.");
     calls = registry.AddGauge("ev_calls_waiting", "Calls that wait for a charging point or a commit.");
+    calls_bound = registry.AddGauge("ev_calls_waiting_bound", "Beyond it requests are refused.");
     applied = Total(registry.AddCounter("ev_facts_applied_total", "Facts applied to the ledger."));
     const auto guard = [&](const char* name) {
       return Total(registry.AddCounter("ev_duplicates_total", "Repeated facts by the guard that dropped them.",
@@ -94,7 +95,7 @@ struct ShardHost::Metrics {
   metrics::Histogram commit_seconds, commit_rows;
   metrics::Counter commit_failures, outbox_failures;
   std::vector<metrics::Gauge> points, sessions;
-  metrics::Gauge links, outbox, outbox_bound, backlog, backlog_bound, calls, dedup_size, dedup_bytes;
+  metrics::Gauge links, outbox, outbox_bound, backlog, backlog_bound, calls, calls_bound, dedup_size, dedup_bytes;
   // Set by Collect() only, of which one runs at a time.
   Total applied, duplicates_lru, duplicates_sequence, late, unknown, denials_dropped, dedup_evictions;
 };
@@ -127,6 +128,7 @@ ShardHost::ShardHost(const HostOptions& options, store::Store& store, const Cloc
       collect_(registry.OnCollect([this] { Collect(); })) {
   metrics_->outbox_bound.Set(static_cast<double>(options.outbox_bound));
   metrics_->backlog_bound.Set(static_cast<double>(options.backlog_bound));
+  metrics_->calls_bound.Set(static_cast<double>(options.calls_bound));
 }
 
 ShardHost::~ShardHost() {
@@ -249,6 +251,12 @@ CallId ShardHost::Await(std::function<void(const CallResult&)> done) {
   const CallId id(++next_call_);
   calls_[id] = std::move(done);
   return id;
+}
+
+bool ShardHost::RefusesCalls() {
+  if (is_behind()) return true;
+  MutexLock lock(calls_mutex_);
+  return std::ssize(calls_) >= options_.calls_bound;
 }
 
 void ShardHost::Forget(CallId call) {

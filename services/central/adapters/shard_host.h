@@ -55,6 +55,7 @@ struct HostOptions {
   std::string address;
   std::int64_t outbox_bound = 100'000;  // Rows; see Shard::SetOutboxFull().
   std::int64_t backlog_bound = 50'000;  // Effects; see ShardHost::is_behind().
+  std::int64_t calls_bound = 20'000;    // See ShardHost::RefusesCalls(). A list of all points counts once a shard.
   absl::Duration tick = absl::Milliseconds(200);
 };
 
@@ -118,6 +119,9 @@ class ShardHost {
   // while a commit hangs. Whoever brings something new asks first and holds it back, and time stands still for the
   // shards. What ends something that was taken before (an answer of a charging point, the close of a link) comes in.
   bool is_behind() const { return backlog_ > options_.backlog_bound; }
+  // Whether a new call is to be answered OVERLOADED: the host is behind, or HostOptions::calls_bound calls wait for
+  // charging points that do not answer.
+  bool RefusesCalls();
 
   store::Store& store() { return store_; }
 

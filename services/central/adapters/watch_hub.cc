@@ -113,7 +113,7 @@ grpc::ServerWriteReactor<pb::WatchChargingPointsResponse>* WatchHub::WatchPoints
     return message;
   };
   const auto stream = MakeStream<PointWatcher>(impl_->streams, options_.bound, encode, impl_->points);
-  if (!filter.ok() || host_.is_behind()) {
+  if (!filter.ok() || host_.RefusesCalls()) {
     stream->Close(filter.ok() ? Overloaded() : filter.status());
     return stream.get();
   }

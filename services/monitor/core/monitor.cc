@@ -10,7 +10,6 @@
 namespace ev::monitor {
 namespace {
 
-constexpr std::size_t kMaxAsked = 16;
 // Longer between two ticks than this: the process did not run, so what the others said meanwhile is still in the
 // sockets. They get one more second before their silence counts.
 constexpr absl::Duration kPause = absl::Seconds(2);
@@ -195,7 +194,7 @@ void Monitor::EngineReported(StreamId attach, EngineReport report, Moment now) {
 void Monitor::EngineRequested(StreamId attach, PointRequest request, Moment now) {
   if (!FromEngine(attach, now)) return;
   ++forwarded_.requests;
-  if (!connected() || asked_.size() >= kMaxAsked) {
+  if (!connected() || asked_.size() >= kMaxRequests) {
     SendAttach down = Down(now);
     down.answers.push_back({.request_id = std::move(request.request_id),
                             .session = std::nullopt,
@@ -336,6 +335,8 @@ MonitorStatus Monitor::GetStatus(Moment now) const {
   if (engine_heard_) status.engine_age = now.monotonic - *engine_heard_;
   status.report = report_;
   status.forwarded = forwarded_;
+  status.commands_waiting = waiting_.size();
+  status.requests_waiting = asked_.size();
   return status;
 }
 

@@ -53,7 +53,13 @@ struct MonitorStatus {
   std::optional<absl::Duration> engine_age;
   std::optional<EngineReport> report;
   ForwardedCounts forwarded;
+  std::size_t commands_waiting = 0;  // For the Engine: at most kMaxCommands.
+  std::size_t requests_waiting = 0;  // For Central's answer: at most kMaxRequests.
 };
+
+// Beyond them a command is answered as not sent, a request at the charging point as OVERLOADED.
+inline constexpr std::size_t kMaxCommands = 64;
+inline constexpr std::size_t kMaxRequests = 16;
 
 // One charging point's Monitor: keeps the link to Central and the stream to the Engine, judges both by what is heard,
 // and passes on what either says, commands one at a time and in order.

@@ -10,7 +10,6 @@
 namespace ev::monitor {
 namespace {
 
-constexpr std::size_t kMaxWaiting = 64;
 // How long after a command's deadline its result is still awaited, in case the call below it does not end by itself.
 constexpr absl::Duration kResultGrace = absl::Seconds(1);
 
@@ -25,7 +24,7 @@ GrantNumber NumberOf(const Command& command) {
 void Monitor::TakeCommand(StreamId link, Command command, Moment now) {
   if (!FromLink(link, now) || !connected()) return;
   ++forwarded_.commands;
-  if (waiting_.size() >= kMaxWaiting) {
+  if (waiting_.size() >= kMaxCommands) {
     Undeliverable(link, command.id, Undelivered::kNotSent, "too many commands wait for the Engine");
     return;
   }

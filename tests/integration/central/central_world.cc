@@ -50,8 +50,11 @@ CentralWorld::~CentralWorld() {
 void CentralWorld::Start() {
   parts_ = std::make_unique<Parts>();
   auto host = ShardHost::Create(
-      {.shard = options_.shard, .backlog_bound = options_.backlog_bound, .tick = absl::Milliseconds(20)}, store_,
-      clock_, [](const OutboxItem&) { return store::OutboxRecord{}; }, parts_->registry);
+      {.shard = options_.shard,
+       .backlog_bound = options_.backlog_bound,
+       .calls_bound = options_.calls_bound,
+       .tick = absl::Milliseconds(20)},
+      store_, clock_, [](const OutboxItem&) { return store::OutboxRecord{}; }, parts_->registry);
   ASSERT_THAT(host, IsOk());
   parts_->host = *std::move(host);
   ShardHost& shards = *parts_->host;

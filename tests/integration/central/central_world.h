@@ -160,6 +160,7 @@ struct WorldOptions {
   LinkOptions link{.version = "test"};
   WatchOptions watch;
   std::int64_t backlog_bound = HostOptions().backlog_bound;
+  std::int64_t calls_bound = HostOptions().calls_bound;
 
   WorldOptions() {
     // No test meets a limit by chance: those that are about one advance the clock.

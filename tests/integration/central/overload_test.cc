@@ -79,6 +79,24 @@ TEST_F(OverloadTest, BeyondTheBoundCallsAreRefusedAtOnceUntilTheStoreGoesOn) {
   EXPECT_TRUE(Eventually(kPatience, [&] { return world_.Readiness().health == metrics::Health::kReady; }));
 }
 
+// B122 B164
+TEST_F(CentralTest, BeyondTheBoundOfCallsThatWaitForChargingPointsOthersAreRefusedAtOnce) {
+  WorldOptions options;
+  options.calls_bound = 1;
+  CentralWorld world(options);
+  const auto monitor = Connected(world);
+  auto waiting = std::async(std::launch::async,
+                            [&] { return world.StartCharge(CentralWorld::StartRequest("driver_001", "cp_001")); });
+  const auto order = monitor->inbox().Take([](const pb::LinkDown& down) { return down.has_command(); });
+  ASSERT_TRUE(order.has_value());
+  EXPECT_THAT(world.Metrics(), HasSubstr("\nev_calls_waiting 1\n"));
+  EXPECT_THAT(world.Metrics(), HasSubstr("\nev_calls_waiting_bound 1\n"));
+  EXPECT_THAT(world.Get("cp_001"), Fails(absl::StatusCode::kResourceExhausted, "OVERLOADED"));
+  monitor->Cancel();
+  EXPECT_THAT(waiting.get(), IsOk()) << "what becomes of it is told later";
+  EXPECT_THAT(world.Get("cp_001"), IsOk());
+}
+
 // B164
 TEST_F(OverloadTest, NewLinksAndRequestsAtAChargingPointAreRefusedToo) {
   const auto monitor = Connected(world_);

@@ -498,6 +498,7 @@ TEST_F(MonitorTest, WaitingCommandsAreBounded) {
   for (int i = 1; i <= 70; ++i) Order(MakeCommand(i));
   ASSERT_THAT(Seen<SendAnswer>(), SizeIs(5));
   EXPECT_EQ(Seen<SendAnswer>()[0].undelivered, Undelivered::kNotSent);
+  EXPECT_EQ(core.GetStatus(now).commands_waiting, kMaxCommands);
 }
 
 // ---- Requests made at the charging point.
@@ -530,6 +531,23 @@ TEST_F(MonitorTest, ARequestThatHasWaitedTooLongIsNotCarriedAnyMore) {
   effects.clear();
   Welcome();
   EXPECT_THAT(Seen<SendRequest>(), IsEmpty());
+}
+
+TEST_F(MonitorTest, WaitingRequestsAreBounded) {
+  Connect();
+  for (std::size_t i = 0; i < kMaxRequests; ++i) {
+    core.EngineRequested(attach, {.request_id = absl::StrCat(i), .driver = DriverId("d"), .target = {}, .waited = {}},
+                         now);
+  }
+  EXPECT_EQ(core.GetStatus(now).requests_waiting, kMaxRequests);
+  Take();
+  effects.clear();
+  core.EngineRequested(attach, {.request_id = "r", .driver = DriverId("d"), .target = {}, .waited = {}}, now);
+  Take();
+  EXPECT_THAT(Seen<SendRequest>(), IsEmpty());
+  ASSERT_THAT(Seen<SendAttach>(), SizeIs(1));
+  EXPECT_EQ(Seen<SendAttach>()[0].answers.at(0).denial, DenialReason::kOverloaded);
+  EXPECT_EQ(core.GetStatus(now).requests_waiting, kMaxRequests);
 }
 
 TEST_F(MonitorTest, WithoutALinkARequestIsDeniedAtOnce) {
