@@ -62,6 +62,7 @@ function(_ev_configure_program target)
   _ev_configure(${target})
   if(EV_TSAN)
     target_sources(${target} PRIVATE $<TARGET_OBJECTS:tsan_c11_threads>)
+    target_compile_definitions(${target} PRIVATE EV_TSAN)
   endif()
 endfunction()
 

@@ -88,7 +88,7 @@ TEST_F(ProducerTest, AnAbsentBrokerIsSaidOnceAndWhatWasPublishedArrivesWhenItCom
 }
 
 // The shim that ThreadSanitizer needs makes waiting expensive.
-#ifndef __SANITIZE_THREAD__
+#ifndef EV_TSAN
 TEST_F(ProducerTest, WithoutABrokerItWaitsAndDoesNotSpin) {
   const std::string address = Loopback(FreePort());
   StartProducer(Config(address));
