@@ -16,7 +16,7 @@
 #include "absl/strings/strip.h"
 #include "base/address.h"
 #include "rpc/callback_queue.h"
-#include "rpc/grpc_log.h"
+#include "rpc/library_logs.h"
 
 namespace ev::rpc {
 namespace {
@@ -64,7 +64,7 @@ absl::Status CheckTarget(absl::string_view target) {
 }
 
 std::shared_ptr<grpc::Channel> MakeChannel(const ChannelOptions& options) {
-  SendGrpcLogToOurs();
+  SendLibraryLogsToOurs();
   KeepCallbackQueue();
   grpc::ChannelArguments arguments;
   arguments.SetServiceConfigJSON(ServiceConfig(options.retried));

@@ -14,8 +14,8 @@
 #include "absl/strings/str_cat.h"
 #include "process/listen.h"
 #include "rpc/callback_queue.h"
-#include "rpc/grpc_log.h"
 #include "rpc/health_service.h"
+#include "rpc/library_logs.h"
 #include "rpc/observer.h"
 
 namespace ev::rpc {
@@ -88,7 +88,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
     return absl::InvalidArgumentError(
         absl::StrCat("refusing to serve on ", options.listen, " without TLS: other machines can reach it"));
   }
-  SendGrpcLogToOurs();
+  SendLibraryLogsToOurs();
   KeepCallbackQueue();
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   auto impl = std::make_unique<Impl>(options, registry, streams);
