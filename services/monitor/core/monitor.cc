@@ -136,7 +136,11 @@ void Monitor::DropLink(LinkState state, std::string error, absl::Duration wait, 
   if (state_ != state || !outage_told_) {
     outage_told_ = true;
     state_changed_ = now.utc;
-    Do(Note{.level = NoteLevel::kWarn, .message = "Central cannot be reached", .fields = {{"error", error}}});
+    Do(Note{.level = NoteLevel::kWarn,
+            .message = state == LinkState::kSuperseded
+                           ? "another Monitor has the link: look for one with the same charging point id"
+                           : "Central cannot be reached",
+            .fields = {{"error", error}}});
   }
   state_ = state;
   link_error_ = std::move(error);

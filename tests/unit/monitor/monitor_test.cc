@@ -244,8 +244,12 @@ TEST_F(MonitorTest, ARefusedOrSupersededLinkIsTriedAgainSlowly) {
   for (int i = 0; i < 60 && Seen<Dial>().empty(); ++i) Advance(absl::Milliseconds(100));
   EXPECT_THAT(Seen<Dial>(), SizeIs(1));
   Welcome();
+  effects.clear();
   core.LinkClosed(link, absl::AbortedError("superseded"), now);
   EXPECT_EQ(status().link, LinkState::kSuperseded);
+  Take();
+  ASSERT_THAT(Seen<Note>(), SizeIs(1));
+  EXPECT_EQ(Seen<Note>()[0].message, "another Monitor has the link: look for one with the same charging point id");
   effects.clear();
   Advance(absl::Milliseconds(4900));
   EXPECT_THAT(Seen<Dial>(), IsEmpty());
