@@ -20,7 +20,7 @@ namespace ev::kafka {
 struct ProducerConfig {
   KafkaConfig kafka;
   std::int64_t max_queued_messages = 100'000;         // Beyond it Publish() returns ResourceExhausted.
-  std::int64_t max_queued_bytes = 256 * 1024 * 1024;  // The same for the sum of keys and values.
+  std::int64_t max_queued_bytes = 256 * 1024 * 1024;  // The same for the sum of keys and values, which are held twice.
   std::int64_t max_message_bytes = 1'000'000;         // Key, value and headers of one, not compressed.
   absl::Duration linger = absl::Milliseconds(5);      // How long a message may wait for others to travel with.
   std::vector<std::string> topics;                    // Their leaders are looked up at once, not at the first message.
