@@ -14,7 +14,6 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-// B192
 TEST(LibraryLogsTest, WhatLibrariesComplainAboutIsARecordOfOursForDebugging) {
   SendLibraryLogsToOurs();
   gpr_set_log_verbosity(GPR_LOG_SEVERITY_ERROR);
