@@ -29,9 +29,8 @@ std::optional<int> ParseOptions(int argc, const char* const* argv, Options& opti
   parser.Add("central", &options.central.target, "Central, host:port").Required().Check(rpc::CheckTarget);
   parser
       .Add("call-timeout", &options.central.call_timeout,
-           "One attempt to start or stop a charge; longer than Central's --command-deadline (3 s), and at most half of "
-           "its "
-           "--request-max-age (10 s), or there is no time for a second")
+           "One attempt to start or stop a charge; longer than Central's --command-deadline (3 s), and at most half "
+           "of its --request-max-age (10 s), or there is no time for a second")
       .Range(absl::Milliseconds(100), absl::Minutes(1));
   std::string requests;
   parser.Add("requests", &requests, "A file with one charging point a line: charges there in turn, then exits");
