@@ -57,7 +57,7 @@ absl::Status CheckTarget(absl::string_view target) {
   } else {
     absl::ConsumePrefix(&address, "dns:");
   }
-  const absl::Status status = CheckAddress(address, PortIs::kRequired);
+  const absl::Status status = CheckAddress(address);
   if (status.ok()) return status;
   return absl::InvalidArgumentError(
       absl::StrCat(status.message(), "; write for example localhost:50051 or dns:///central:50051"));

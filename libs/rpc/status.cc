@@ -79,7 +79,10 @@ grpc::Status ToGrpc(const absl::Status& status) {
 
 absl::Status FromGrpc(const grpc::Status& status) {
   if (status.ok()) return absl::OkStatus();
-  absl::Status out(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
+  // A server that does not know the called method says nothing more.
+  const bool is_other_server = status.error_code() == grpc::UNIMPLEMENTED && status.error_message().empty();
+  absl::Status out(static_cast<absl::StatusCode>(status.error_code()),
+                   is_other_server ? "another program answers at this address" : status.error_message());
   google::rpc::Status details;
   if (status.error_details().empty() || !details.ParseFromString(status.error_details())) return out;
   return WithDetail(std::move(out), Decode(details));

@@ -62,7 +62,7 @@ class EngineRpc::Impl final : public pb::EngineService::CallbackService {
       MutexLock lock(mutex_);
       LinkEpoch epoch;
       for (const auto& [id, attached] : attached_) {
-        if (newest && attached.epoch < epoch) continue;
+        if (!attached.is_heard || (newest && attached.epoch < epoch)) continue;
         newest = attached.stream;
         epoch = attached.epoch;
       }
@@ -91,9 +91,6 @@ class EngineRpc::Impl final : public pb::EngineService::CallbackService {
       // Not there: it was closed before it could be kept.
       if (auto it = attached_.find(id); it != attached_.end()) it->second.stream = stream;
     }
-    pb::AttachDown first;
-    *first.mutable_status() = Encode(host_->GetStatus());
-    stream->Write(std::move(first));
     return stream.get();
   }
 
@@ -202,6 +199,7 @@ class EngineRpc::Impl final : public pb::EngineService::CallbackService {
  private:
   struct AttachedMonitor {
     std::shared_ptr<AttachStream> stream;
+    bool is_heard = false;  // It has named this charging point. Before, it is told nothing.
     LinkEpoch epoch;
   };
 
@@ -276,15 +274,24 @@ class EngineRpc::Impl final : public pb::EngineService::CallbackService {
     }
     std::vector<std::shared_ptr<AttachStream>> superseded;
     LinkEpoch newest;
+    bool is_first = false;
     {
       MutexLock lock(mutex_);
-      if (auto it = attached_.find(id); it != attached_.end()) it->second.epoch = decoded->beat.epoch;
+      if (auto it = attached_.find(id); it != attached_.end()) {
+        is_first = !std::exchange(it->second.is_heard, true);
+        it->second.epoch = decoded->beat.epoch;
+      }
       for (const auto& [other, attached] : attached_) newest = std::max(newest, attached.epoch);
       // Perhaps this very stream: a newer one may have been heard between the core and here.
       for (const auto& [other, attached] : attached_) {
         const bool older = attached.epoch > LinkEpoch() && attached.epoch < newest;
         if (older && attached.stream) superseded.push_back(attached.stream);
       }
+    }
+    if (is_first) {
+      pb::AttachDown first;
+      *first.mutable_status() = Encode(host_->GetStatus());
+      from.Write(std::move(first));
     }
     for (const auto& stream : superseded) {
       stream->Close(WithReason(absl::AbortedError(absl::StrCat("superseded by link ", newest.value())), "SUPERSEDED"));
@@ -301,7 +308,7 @@ class EngineRpc::Impl final : public pb::EngineService::CallbackService {
     MutexLock lock(mutex_);
     std::vector<std::shared_ptr<AttachStream>> streams;
     for (const auto& [id, attached] : attached_) {
-      if (attached.stream) streams.push_back(attached.stream);
+      if (attached.stream && attached.is_heard) streams.push_back(attached.stream);
     }
     return streams;
   }

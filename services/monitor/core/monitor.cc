@@ -170,6 +170,7 @@ bool Monitor::FromEngine(StreamId attach, Moment now) {
   engine_heard_ = now.monotonic;
   attach_error_.clear();
   engine_outage_told_ = false;
+  attach_refusal_ = absl::StatusCode::kOk;  // An Engine says nothing to a Monitor that it refuses.
   if (!std::exchange(attach_heard_, true)) attach_backoff_.Reset();
   return true;
 }
@@ -225,11 +226,12 @@ void Monitor::AttachClosed(StreamId attach, const absl::Status& status, Moment n
   if (!absl::IsAborted(status) && !IsRefusal(status)) {
     return DropAttach(status.ok() ? "the Engine closed the stream" : Text(status), now);
   }
-  // The Engine of another charging point, or another Monitor has taken it: it reports before it refuses, so that its
-  // report is no sign of a stream that lasts.
+  // The Engine of another charging point, or another Monitor has taken it.
   if (std::exchange(attach_refusal_, status.code()) != status.code()) {
     Do(Note{.level = NoteLevel::kWarn,
-            .message = "the Engine refuses this Monitor: check the Engine's address and the charging point id",
+            .message = absl::IsAborted(status)
+                           ? "another Monitor has the Engine: look for one with the same charging point id"
+                           : "the Engine refuses this Monitor: check the Engine's address and the charging point id",
             .fields = {{"error", Text(status)}}});
   }
   attach_open_ = false;

@@ -1,5 +1,7 @@
 // What people and programs call at the Engine and at the Monitor, with its errors.
 
+#include <atomic>
+
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/integration/engine/engine_monitor_world.h"
@@ -106,7 +108,7 @@ class AttachClient {
   AttachClient(engine_pb::EngineService::Stub& stub) {
     stream_ =
         Stream::Start(streams_, 16,
-                      {.on_message = [](const engine_pb::AttachDown&) {},
+                      {.on_message = [this](const engine_pb::AttachDown&) { ++heard_; },
                        .on_closed =
                            [this](const absl::Status& status) {
                              MutexLock lock(mutex_);
@@ -125,6 +127,7 @@ class AttachClient {
     Say(up);
   }
   void Say(const engine_pb::AttachUp& up) { stream_->Write(up); }
+  int heard() const { return heard_; }  // Messages.
   absl::Status WaitClosed() {
     EXPECT_TRUE(Eventually(kPatience, [&] {
       MutexLock lock(mutex_);
@@ -137,16 +140,21 @@ class AttachClient {
  private:
   using Stream = rpc::ClientBidi<engine_pb::AttachUp, engine_pb::AttachDown>;
   rpc::LiveStreams streams_;
+  std::atomic<int> heard_ = 0;
   std::shared_ptr<Stream> stream_;
   Mutex mutex_;
   std::optional<absl::Status> closed_ ABSL_GUARDED_BY(mutex_);
 };
 
-TEST_F(EngineRpcTest, AnotherChargingPointsMonitorIsRefused) {
+// B30
+TEST_F(EngineRpcTest, AnotherChargingPointsMonitorIsRefusedAndToldNothing) {
   Connect();
   AttachClient stranger(*stub);
+  // A change, which its own Monitor is told.
+  ASSERT_THAT(Call(&engine_pb::EngineService::StubInterface::PlugIn, {}), IsOk());
   stranger.Say("cp_002", 9);
   const absl::Status closed = stranger.WaitClosed();
+  EXPECT_EQ(stranger.heard(), 0);
   EXPECT_THAT(closed, StatusIs(absl::StatusCode::kFailedPrecondition));
   EXPECT_EQ(DetailOf(closed).reason, "WRONG_POINT");
   EXPECT_EQ(engine->host().GetStatus().cp, CpId("cp_001"));

@@ -371,7 +371,6 @@ TEST_F(MonitorTest, AnEngineThatRefusesIsSaidOnceAndTriedSlowly) {
     for (const OpenAttach& opened : Seen<OpenAttach>()) attach = opened.attach;
     if (!Seen<OpenAttach>().empty()) {
       effects.clear();
-      Report();  // It reports before it reads who has come.
       core.AttachClosed(attach, absl::FailedPreconditionError("this is cp_002"), now);
       ++refusals;
       Take();

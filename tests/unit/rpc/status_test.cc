@@ -29,6 +29,10 @@ TEST(StatusTest, EveryCodeAndMessageComesBack) {
   }
 }
 
+TEST(StatusTest, AServerWithoutTheMethodIsAnotherProgram) {
+  EXPECT_EQ(FromGrpc(grpc::Status(grpc::UNIMPLEMENTED, "")).message(), "another program answers at this address");
+}
+
 TEST(StatusTest, ReasonFieldsAndRetryTravelAsGoogleErrorDetails) {
   absl::Status status =
       WithDetail(absl::UnavailableError("busy"), {.reason = "CP_BUSY",
