@@ -6,7 +6,7 @@
 
 namespace ev {
 
-absl::Status CheckAddress(absl::string_view text, PortIs port) {
+absl::Status CheckAddress(absl::string_view text) {
   absl::string_view host = text;
   const std::size_t bracket = host.rfind(']');
   const std::size_t colon = host.rfind(':');
@@ -20,7 +20,7 @@ absl::Status CheckAddress(absl::string_view text, PortIs port) {
   }
   const bool is_bracketed = absl::StartsWith(host, "[") && absl::EndsWith(host, "]") && host.size() > 2;
   const bool is_plain = !host.empty() && host.find_first_of(" :/[]@") == host.npos;
-  if ((!is_bracketed && !is_plain) || (!has_port && port == PortIs::kRequired)) {
+  if ((!is_bracketed && !is_plain) || !has_port) {
     return absl::InvalidArgumentError(absl::StrCat("\"", text, "\" is not host:port"));
   }
   return absl::OkStatus();

@@ -6,11 +6,9 @@
 
 namespace ev {
 
-enum class PortIs { kRequired, kOptional };
-
 // Whether `text` is host:port, with a port from 1 to 65535; an IPv6 address stands in brackets. Looks nothing up.
 // InvalidArgument says what is wrong.
-absl::Status CheckAddress(absl::string_view text, PortIs port);
+absl::Status CheckAddress(absl::string_view text);
 
 }  // namespace ev
 

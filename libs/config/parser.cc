@@ -66,9 +66,11 @@ struct Parser::Impl {
   }
 
   void Say(const std::string& problem) { problems.push_back(problem); }
-  // `value` names the option and where its value came from, so that it can be found.
+  // Names the option and where its value came from, so that it can be found.
   void Say(const Entry& entry, const absl::Status& status) {
-    Say(absl::StrCat(entry.option.flag(), ": ", status.message(), " (from ", entry.origin, ")"));
+    const std::string where =
+        entry.source == Source::kDefault ? absl::StrCat(program.name, " --help") : "from " + entry.origin;
+    Say(absl::StrCat(entry.option.flag(), ": ", status.message(), " (", where, ")"));
   }
 
   Texts Names(std::string (Option::*name)() const) const {
@@ -136,8 +138,8 @@ void Parser::Impl::DeclareFlags() {
 
 std::string Parser::Impl::Footer() const {
   std::string out =
-      "Each option may also stand in the environment (--kafka-brokers: EV_KAFKA_BROKERS) or in the\n"
-      "file named by --config (kafka.brokers); a flag wins over the environment, that over the file.\n";
+      "Each option may also stand in the environment (--grpc-port: EV_GRPC_PORT) or in the file\n"
+      "named by --config (grpc.port); a flag wins over the environment, that over the file.\n";
   if (!program.examples.empty())
     absl::StrAppend(&out, "\nExamples:\n  ", absl::StrJoin(program.examples, "\n  "), "\n");
   return out;

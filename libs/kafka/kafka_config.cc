@@ -14,11 +14,12 @@ namespace {
 
 constexpr std::size_t kMaxClientId = 49;  // librdkafka 2.0.2 writes past a buffer beyond that.
 
-// As librdkafka reads it: an optional `PROTOCOL://`, then host or [ipv6], then an optional port.
+// As librdkafka reads it, `PROTOCOL://host:port` or without a protocol, but for the port: one that is left out is more
+// often a wrong argument than 9092.
 absl::Status ValidateAddress(absl::string_view address) {
   absl::string_view host = address;
   if (const std::size_t scheme = host.find("://"); scheme != absl::string_view::npos) host.remove_prefix(scheme + 3);
-  const absl::Status status = CheckAddress(host, PortIs::kOptional);
+  const absl::Status status = CheckAddress(host);
   return status.ok() ? status : absl::InvalidArgumentError(absl::StrCat("--kafka-brokers: ", status.message()));
 }
 

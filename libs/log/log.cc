@@ -16,6 +16,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/time/clock.h"
 #include "base/mutex.h"
 #include "base/text.h"
@@ -55,9 +56,9 @@ std::string TimeText(absl::Time time) {
   return absl::FormatTime(kTimeFormat, time, absl::UTCTimeZone());
 }
 
-// The escapes leave what is above ASCII as it is: control characters are there, too.
+// The escapes leave what is above ASCII as it is: control characters are there, too. An apostrophe needs none here.
 std::string Escaped(absl::string_view text) {
-  return Printable(absl::Utf8SafeCEscape(text));
+  return Printable(absl::StrReplaceAll(absl::Utf8SafeCEscape(text), {{"\\'", "'"}}));
 }
 
 // Text that a reader of key=value could take apart wrongly is quoted; control characters are escaped always.

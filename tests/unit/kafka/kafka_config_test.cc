@@ -55,12 +55,12 @@ TEST(KafkaConfigTest, ASettingOnWhichAPromiseHangsCannotBeChanged) {
 }
 
 TEST(KafkaConfigTest, AddressesAreCheckedBeforeAnyoneConnects) {
-  for (const char* good : {"localhost:9092", "a:1,b:65535", " a:1 , b:2 ", "host", "[::1]:9092", "[::1]",
-                           "SSL://kafka.example:9093", "10.0.0.1:9092"}) {
+  for (const char* good :
+       {"localhost:9092", "a:1,b:65535", " a:1 , b:2 ", "[::1]:9092", "SSL://kafka.example:9093", "10.0.0.1:9092"}) {
     EXPECT_THAT(ValidateKafkaConfig({.brokers = good}), IsOk()) << good;
   }
-  for (const char* bad : {"", ",", "a:1,", ":9092", "a:0", "a:65536", "a:b", "a:", "[]:9092", "::1", "a b:9092",
-                          "tcp://10.0.0.1:9092/x", "http:///"}) {
+  for (const char* bad : {"", ",", "a:1,", "host", "[::1]", ":9092", "a:0", "a:65536", "a:b", "a:", "[]:9092", "::1",
+                          "a b:9092", "tcp://10.0.0.1:9092/x", "http:///"}) {
     EXPECT_THAT(ValidateKafkaConfig({.brokers = bad}),
                 StatusIs(absl::StatusCode::kInvalidArgument, StartsWith("--kafka-brokers: ")))
         << bad;

@@ -60,10 +60,10 @@ TEST_F(LogTest, ATextLineHoldsTimeLevelMessageAndFields) {
 
 TEST_F(LogTest, AValueCannotForgeALineOrAField) {
   const std::string line = Stderr({}, [] {
-    Warn("odd", {{"text", "a\nb=c \x1b[31m\"x"}, {"c1", "\xc2\x9b\xff"}, {"empty", ""}});
+    Warn("odd", {{"text", "a\nb=c \x1b[31m\"x"}, {"c1", "\xc2\x9b\xff"}, {"whose", "Engine's \\'"}, {"empty", ""}});
   });
   EXPECT_EQ(std::count(line.begin(), line.end(), '\n'), 1);
-  EXPECT_THAT(line, EndsWith("odd text=\"a\\nb=c \\033[31m\\\"x\" c1=\"??\" empty=\"\"\n"));
+  EXPECT_THAT(line, EndsWith("odd text=\"a\\nb=c \\033[31m\\\"x\" c1=\"??\" whose=\"Engine's \\\\'\" empty=\"\"\n"));
 }
 
 TEST_F(LogTest, ANoteIsALineOfItsLevelWithItsFieldsBehindWhatElseItIsAbout) {
