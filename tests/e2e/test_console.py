@@ -107,6 +107,10 @@ class Panel(unittest.TestCase):
                 eventually("the panel begins on the first line", lambda: terminal.lines()[0].startswith("EVCharge Central"))
                 terminal.wait_prompt("show cp_0")
                 self.assertEqual(len([line for line in terminal.lines() if line.startswith("EVCharge Central")]), 1)
+                if columns == 60:
+                    eventually("what is cut is marked", lambda: [
+                        line for line in terminal.lines()
+                        if "charging point changed" in line and len(line) == 60 and line.endswith(">")])
             terminal.type("01\n")
             terminal.wait_text("price: EUR 0.35 per kWh")
             terminal.wait_prompt()

@@ -30,12 +30,18 @@ std::string Goto(int row) {
   return absl::StrCat("\x1b[", row, ";1H");
 }
 
-// The first `columns` characters.
+// The first `columns` characters. Where more was said a `>` stands last: a figure that is cut must not read as a whole
+// one.
 std::string Cut(const std::string& text, int columns) {
   int characters = 0;
+  std::size_t last = 0;  // Where the last character that has room begins.
   for (std::size_t i = 0; i < text.size(); ++i) {
     const bool is_first_byte = (static_cast<unsigned char>(text[i]) & 0xc0) != 0x80;
-    if (is_first_byte && ++characters > columns) return text.substr(0, i);
+    if (!is_first_byte) continue;
+    if (++characters == columns) last = i;
+    if (characters <= columns) continue;
+    if (text.find_first_not_of(' ', i) == text.npos) return text.substr(0, i);
+    return absl::StrCat(text.substr(0, last), ">");
   }
   return text;
 }
