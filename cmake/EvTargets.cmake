@@ -68,10 +68,16 @@ endfunction()
 
 # Runs a test as our programs want it: the tools of tools/deps come first, and a sanitizer's finding fails it.
 function(_ev_configure_test name)
-  set(tsan "suppressions=${PROJECT_SOURCE_DIR}/tests/support/tsan.supp:ignore_noninstrumented_modules=1:halt_on_error=1")
+  set(symbolizer)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND CMAKE_CXX_FLAGS MATCHES "-fsanitize")
+    # Without it a suppression, which names a function, suppresses nothing.
+    find_program(EV_SYMBOLIZER NAMES llvm-symbolizer-14 REQUIRED)
+    set(symbolizer "external_symbolizer_path=${EV_SYMBOLIZER}")
+  endif()
+  set(tsan "suppressions=${PROJECT_SOURCE_DIR}/tests/support/tsan.supp:ignore_noninstrumented_modules=1:halt_on_error=1:${symbolizer}")
   set(lsan "suppressions=${PROJECT_SOURCE_DIR}/tests/support/lsan.supp:print_suppressions=0")
   set_tests_properties(${name} PROPERTIES
-    ENVIRONMENT "TSAN_OPTIONS=${tsan};LSAN_OPTIONS=${lsan};UBSAN_OPTIONS=print_stacktrace=1"
+    ENVIRONMENT "ASAN_OPTIONS=${symbolizer};TSAN_OPTIONS=${tsan};LSAN_OPTIONS=${lsan};UBSAN_OPTIONS=print_stacktrace=1"
     ENVIRONMENT_MODIFICATION
       "PATH=path_list_prepend:${PROJECT_SOURCE_DIR}/build/tools/venv/bin;PATH=path_list_prepend:${PROJECT_SOURCE_DIR}/build/tools/bin")
 endfunction()
