@@ -5,9 +5,11 @@
 #include <spdlog/sinks/dist_sink.h>
 #include <spdlog/sinks/rotating_file_sink.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cmath>
+#include <cstdio>
 #include <cstdlib>
 #include <deque>
 #include <memory>
@@ -140,7 +142,10 @@ class Logger {
       std::string line = text || to_file_ ? ToText(message, fields) : std::string();
       if (to_file_) Remember(now, level, line);
       if (!text) line = ToJson(now, level, service_, message, fields);
+      const bool is_shared = redraw_ && !to_file_ && ::isatty(2) == 1;
+      if (is_shared) std::fputs("\r\x1b[K", stderr);
       spdlog_.log(ToSpdlog(level), line);
+      if (is_shared) redraw_();
     } catch (...) {  // Out of memory, at worst: a record is lost, the caller goes on.
     }
   }
@@ -162,6 +167,11 @@ class Logger {
     MutexLock lock(mutex_);
     UseSink(StderrSink());
     to_file_ = false;
+  }
+
+  void ShareTerminal(std::function<void()> redraw) {
+    MutexLock lock(mutex_);
+    redraw_ = std::move(redraw);
   }
 
   std::vector<std::string> LastLines(std::size_t count) {
@@ -200,6 +210,7 @@ class Logger {
   std::string service_ ABSL_GUARDED_BY(mutex_);
   Format format_ ABSL_GUARDED_BY(mutex_) = Format::kText;
   bool to_file_ ABSL_GUARDED_BY(mutex_) = false;
+  std::function<void()> redraw_ ABSL_GUARDED_BY(mutex_);
   std::deque<std::string> ring_ ABSL_GUARDED_BY(mutex_);
 };
 
@@ -255,6 +266,9 @@ absl::Status RedirectToFile(const std::string& path) {
 }
 void RedirectToStderr() {
   Logger::Get().RedirectToStderr();
+}
+void ShareTerminal(std::function<void()> redraw) {
+  Logger::Get().ShareTerminal(std::move(redraw));
 }
 std::vector<std::string> LastLines(std::size_t count) {
   return Logger::Get().LastLines(count);

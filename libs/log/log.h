@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <type_traits>
 #include <variant>
@@ -95,6 +96,10 @@ void RedirectToStderr();
 // The newest lines since RedirectToFile(), oldest first, at most `count` of the 200 that are kept: short text without
 // colour or line end.
 std::vector<std::string> LastLines(std::size_t count);
+
+// A prompt stands on the last line of the terminal: a record that goes to a terminal clears the cursor's line first and
+// calls `redraw` afterwards, which must neither log nor wait. nullptr: there is no prompt any more, and no call.
+void ShareTerminal(std::function<void()> redraw);
 
 // While it lives, records made on this thread carry the field `trace_id`. An empty id adds nothing. Scopes nest.
 class TraceScope {

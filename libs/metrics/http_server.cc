@@ -182,7 +182,8 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const HttpOptions&
   impl->port = server.Bind(options.listen, options.port);
   if (impl->port <= 0) {
     return absl::UnavailableError(absl::StrCat("cannot listen on ", options.listen, ":", options.port,
-                                               " (HTTP): the port is taken or the ", "address is not of this machine"));
+                                               " (HTTP): the port is taken (--http-port names another) or the address ",
+                                               "is not of this machine"));
   }
   server.Run();
   return std::unique_ptr<HttpServer>(new HttpServer(std::move(impl)));

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <clocale>
+#include <cstdlib>
 #include <thread>
 #include <utility>
 
@@ -16,7 +17,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "base/mutex.h"
 #include "base/text.h"
+#include "log/log.h"
 
 namespace ev::process {
 namespace {
@@ -24,6 +27,7 @@ namespace {
 constexpr char kControlD = '\x04';
 constexpr std::size_t kMaxLineBytes = 4096;
 constexpr int kHistoryLines = 500;
+constexpr char kClearLine[] = "\r\x1b[K";
 
 std::string CommonPrefix(const std::vector<std::string>& words) {
   std::string prefix = words.front();
@@ -45,6 +49,30 @@ wchar_t Decode(absl::string_view bytes) {
   wchar_t character = bytes.size() == 1 ? first : first & (0xff >> (bytes.size() + 1));
   for (const char byte : bytes.substr(1)) character = (character << 6) | (byte & 0x3f);
   return character;
+}
+
+// Whoever shows a prompt on this process's terminal.
+struct PromptOwner {
+  Mutex mutex;
+  std::function<void()> redraw ABSL_GUARDED_BY(mutex);
+};
+
+PromptOwner& Owner() {
+  static PromptOwner* const owner = new PromptOwner;  // Never destroyed: somebody may still print.
+  return *owner;
+}
+
+void SetOwner(const std::function<void()>& redraw) {
+  log::ShareTerminal(redraw);
+  PromptOwner& owner = Owner();
+  MutexLock lock(owner.mutex);
+  owner.redraw = redraw;
+}
+
+// A terminal that cannot would show the sequence.
+bool CanClearLine() {
+  const char* term = std::getenv("TERM");
+  return term != nullptr && *term != '\0' && absl::string_view(term) != "dumb";
 }
 
 }  // namespace
@@ -112,7 +140,7 @@ struct LineReader::Impl {
     eventfd_t requests = 0;
     ::eventfd_read(redraw_fd, &requests);
     el_resize(el);
-    std::fputs("\r\x1b[K", options.output);
+    std::fputs(kClearLine, options.output);
     el_set(el, EL_REFRESH);
     std::fflush(options.output);
   }
@@ -150,12 +178,20 @@ struct LineReader::Impl {
     el_set(el, EL_BIND, "^I", "ev-complete", nullptr);
     el_set(el, EL_SIGNAL, 0);
 
+    const bool shares = CanClearLine();
+    if (shares) SetOwner([this] { ::eventfd_write(redraw_fd, 1); });
     int length = 0;
     while (const char* line = stop.stop_requested() ? nullptr : el_gets(el, &length)) {
       if (length <= 0) break;
       const absl::string_view text(line, static_cast<std::size_t>(length));
       if (!absl::StripAsciiWhitespace(text).empty()) ::history(history, &event, H_ENTER, line);
       Deliver(std::string(text), stop);
+    }
+
+    if (shares) {
+      SetOwner(nullptr);
+      std::fputs(kClearLine, options.output);  // What comes next has a line of its own.
+      std::fflush(options.output);
     }
 
     if (!options.history_file.empty()) ::history(history, &event, H_SAVE, options.history_file.c_str());
@@ -230,6 +266,15 @@ bool LineReader::is_terminal() const {
 
 void LineReader::Redraw() {
   ::eventfd_write(impl_->redraw_fd, 1);
+}
+
+void PrintLine(absl::string_view text) {
+  PromptOwner& owner = Owner();
+  MutexLock lock(owner.mutex);
+  const bool has_prompt = owner.redraw && ::isatty(1) == 1;
+  std::fputs(absl::StrCat(has_prompt ? kClearLine : "", text, "\n").c_str(), stdout);
+  std::fflush(stdout);
+  if (has_prompt) owner.redraw();
 }
 
 }  // namespace ev::process

@@ -14,6 +14,8 @@ namespace ev::process {
 // Reads commands, one a line: with editing, history and completion when the input is a terminal, plainly from a pipe or
 // a file. In the background of a terminal it waits until it is brought to the front.
 //
+// What stands on the prompt's line makes room for records of the log and for PrintLine() and is shown again below them.
+//
 // Owns one thread, which makes the callbacks. The destructor stops reading, without waiting for a line, and waits for a
 // callback that runs; it restores the terminal.
 class LineReader {
@@ -47,6 +49,9 @@ class LineReader {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+// `text` and a line end on stdout, above the prompt if there is one. Thread-safe.
+void PrintLine(absl::string_view text);
 
 }  // namespace ev::process
 

@@ -106,7 +106,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
   impl->server = builder.BuildAndStart();
   if (impl->server == nullptr || impl->port == 0) {
     return absl::UnavailableError(
-        absl::StrCat("cannot listen on ", address, " (gRPC): the port is taken or the address is not of this machine"));
+        absl::StrCat("cannot listen on ", address,
+                     " (gRPC): the port is taken (--grpc-port names another) or the address is not of this machine"));
   }
   return std::unique_ptr<Server>(new Server(std::move(impl)));
 }

@@ -1,6 +1,5 @@
 // ev-engine: one charging point's hardware.
 
-#include <cstdio>
 #include <memory>
 #include <string>
 #include <vector>
@@ -29,11 +28,6 @@ namespace {
 int Failed(const absl::Status& status) {
   ev::log::Error("cannot start", {{"reason", status.message()}});
   return 1;
-}
-
-void Print(absl::string_view text) {
-  std::printf("%.*s\n", static_cast<int>(text.size()), text.data());
-  std::fflush(stdout);
 }
 
 // The log ends with the process, so what Central has not booked may end with it too: the exit code says so. `drained`
@@ -116,7 +110,7 @@ int Run(const ev::engine::Options& options, ev::process::StopSignal& stop) {
                           {"http", process::HostPort(service.listen, (*http)->port())},
                           {"data", (*data)->path()}});
 
-  engine::EngineConsole console(**host, Print, [&stop] { stop.RequestStop("quit"); });
+  engine::EngineConsole console(**host, process::PrintLine, [&stop] { stop.RequestStop("quit"); });
   auto prompt = std::make_unique<process::LineReader>(
       process::LineReader::Options{.prompt = "engine> ", .complete = nullptr, .history_file = (*data)->File("history")},
       [&console](const std::string& line) { console.OnLine(line); }, nullptr);

@@ -1,6 +1,5 @@
 // ev-monitor: watches one charging point's Engine and holds its link to Central.
 
-#include <cstdio>
 #include <memory>
 #include <string>
 
@@ -23,11 +22,6 @@ namespace {
 int Failed(const absl::Status& status) {
   ev::log::Error("cannot start", {{"reason", status.message()}});
   return 1;
-}
-
-void Print(const std::string& text) {
-  std::printf("%s\n", text.c_str());
-  std::fflush(stdout);
 }
 
 int Run(const ev::monitor::Options& options, ev::process::StopSignal& stop) {
@@ -68,9 +62,9 @@ int Run(const ev::monitor::Options& options, ev::process::StopSignal& stop) {
   auto prompt = std::make_unique<process::LineReader>(
       process::LineReader::Options{.prompt = "monitor> ", .complete = nullptr, .history_file = ""},
       [&](const std::string& line) {
-        if (line == "status") return Print(monitor::Describe(host.GetStatus(), cp));
+        if (line == "status") return process::PrintLine(monitor::Describe(host.GetStatus(), cp));
         if (line == "quit" || line == "exit") return stop.RequestStop("quit");
-        Print(line == "help" ? "status, help, quit" : "unknown command: " + line + " (try: help)");
+        process::PrintLine(line == "help" ? "status, help, quit" : "unknown command: " + line + " (try: help)");
       },
       nullptr);
 

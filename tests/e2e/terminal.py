@@ -229,6 +229,11 @@ class TerminalProcess:
         wanted = f"central> {typed}".rstrip()
         return eventually(f"the prompt {wanted!r} on the last line", lambda: self.lines()[-1] == wanted)
 
+    def wait_below(self, typed=""):
+        """The prompt, and what is typed there, stand below everything else."""
+        wanted = f"{self.name}> {typed}".rstrip()
+        return eventually(f"{wanted!r} below the rest", lambda: self.text().rstrip().split("\n")[-1].rstrip() == wanted)
+
     def is_panel(self):
         with self.lock:
             return self.screen.other is not None

@@ -193,6 +193,34 @@ class Panel(unittest.TestCase):
             self.assertEqual(net.central.process.wait(timeout=20), 0)
 
 
+class EnginePrompt(unittest.TestCase):
+    # B139
+    def test_what_is_typed_stands_below_what_is_logged_and_answered_meanwhile(self):
+        with Network(points=0) as net:
+            port = free_port()
+            engine = TerminalProcess("engine", ["ev-engine", "--grpc-port", str(port), "--http-port", "0", "--kafka-enabled=false",
+                                                "--data-dir", str(net.folder)], net.folder)
+            self.addCleanup(engine.close)
+            self.addCleanup(engine.process.kill)
+            engine.wait_below()
+            engine.type("fault cab")
+            engine.wait_below("fault cab")
+            monitor = net.start("monitor", "ev-monitor", f"127.0.0.1:{port}", net.central_address, "cp_009",
+                                "--grpc-port", "0", "--http-port", "0")
+            engine.wait_text("Monitor connected")
+            engine.wait_below("fault cab")
+            engine.type("le\n")
+            engine.wait_text("FAULTED (cable)")
+            engine.wait_below()
+            monitor.kill()
+            engine.wait_text("Monitor lost")
+            self.assertNotRegex(engine.text(), "(?m)^engine> .*[0-9]Z ")  # No record stands behind a prompt.
+            engine.type("quit\n")
+            self.assertEqual(engine.process.wait(timeout=60), 0)
+            engine.wait_text("stopped")
+            eventually("the terminal is as it was", engine.is_restored)
+
+
 class Pipe(unittest.TestCase):
     # B179 B182
     def test_commands_from_a_pipe_are_answered_on_stdout_and_the_end_of_the_input_ends_nothing(self):
