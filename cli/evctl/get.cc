@@ -1,91 +1,193 @@
 #include "cli/evctl/get.h"
 
-#include <grpcpp/grpcpp.h>
-
-#include <chrono>
 #include <ostream>
+#include <utility>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "base/nearest.h"
 #include "base/text.h"
-#include "evcharging/central/v1/charging_point_service.grpc.pb.h"
-#include "evcharging/central/v1/session_service.grpc.pb.h"
-#include "evcharging/central/v1/ticket_service.grpc.pb.h"
-#include "google/protobuf/util/json_util.h"
-#include "rpc/channel.h"
-#include "rpc/status.h"
+#include "cli/evctl/json.h"
+#include "cli/evctl/rows.h"
+#include "cli/evctl/words.h"
 
 namespace ev::evctl {
 namespace {
 
-namespace central = evcharging::central::v1;
+namespace central_pb = evcharging::central::v1;
+namespace common = evcharging::common::v1;
 
-absl::Status Print(const google::protobuf::Message& message, std::ostream& out) {
-  google::protobuf::util::JsonPrintOptions print;
-  print.preserve_proto_field_names = true;
-  print.always_print_primitive_fields = true;
-  std::string json;
-  if (!google::protobuf::util::MessageToJsonString(message, &json, print).ok()) {
-    return absl::InternalError("an answer could not be printed as JSON");
-  }
-  out << json << '\n';
-  return absl::OkStatus();
-}
+constexpr int kPageSize = 1000;
 
-// Calls `list` for page after page and prints the items that `items` finds in each answer.
-template <typename Request, typename Response, typename List, typename Items>
-absl::Status PrintAll(absl::Duration limit, List list, Items items, std::ostream& out) {
-  Request request;
-  request.set_page_size(1000);
+// Calls `method` for page after page and prints the items that `items` finds in each answer.
+template <typename Item, typename Stub, typename Request, typename Response, typename Items>
+absl::Status PrintAll(const Central& central, const std::unique_ptr<Stub>& stub,
+                      grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*), Request request,
+                      Items items, const GetOptions& options, std::ostream& out) {
+  std::vector<std::vector<Cell>> rows;
+  request.set_page_size(kPageSize);
   do {
-    grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(limit));
-    Response response;
-    const grpc::Status status = list(&context, request, &response);
-    if (!status.ok()) return rpc::FromGrpc(status);
-    for (const auto& item : items(response)) {
-      if (auto printed = Print(item, out); !printed.ok()) return printed;
+    const absl::StatusOr<Response> response = central.Call(stub, method, request);
+    if (!response.ok()) return response.status();
+    for (const Item& item : items(*response)) {
+      if (options.output != Output::kJson) {
+        rows.push_back(Row(item, options.output));
+      } else if (auto status = PrintJson(item, out); !status.ok()) {
+        return status;
+      }
     }
-    request.set_page_token(response.next_page_token());
+    request.set_page_token(response->next_page_token());
   } while (!request.page_token().empty());
+  if (options.output == Output::kJson) return absl::OkStatus();
+  const auto names = Names<Item>(options.output);
+  if (options.output == Output::kCsv) {
+    out << CsvText(names, rows);
+  } else if (rows.empty()) {
+    out << "none\n";
+  } else {
+    out << TableText(names, rows, options.colored);
+  }
   return absl::OkStatus();
 }
 
-absl::Status GetFrom(const GetOptions& options, std::ostream& out) {
-  const auto channel = grpc::CreateChannel(options.central, grpc::InsecureChannelCredentials());
-  if (options.what == "points") {
-    auto stub = central::ChargingPointService::NewStub(channel);
-    return PrintAll<central::ListChargingPointsRequest, central::ListChargingPointsResponse>(
-        options.limit, [&](auto... args) { return stub->ListChargingPoints(args...); },
-        [](const auto& response) { return response.charging_points(); }, out);
+// The value of an enum by its name without the prefix.
+template <typename Enum, typename Parse>
+absl::StatusOr<Enum> ParseState(absl::string_view prefix, const std::string& text, Parse parse,
+                                const std::vector<std::string>& names) {
+  Enum value;
+  if (parse(absl::StrCat(prefix, absl::AsciiStrToUpper(text)), &value) && value != 0) return value;
+  return absl::InvalidArgumentError(
+      absl::StrCat("--state: no state \"", Printable(text), "\"", DidYouMean(absl::AsciiStrToUpper(text), names)));
+}
+
+absl::Status SetTime(absl::string_view option, const std::string& text, google::protobuf::Timestamp& time) {
+  const auto parsed = ParseTime(text, absl::Now());
+  if (!parsed.ok()) return absl::InvalidArgumentError(absl::StrCat(option, ": ", parsed.status().message()));
+  time.set_seconds(absl::ToUnixSeconds(*parsed));
+  return absl::OkStatus();
+}
+
+// Filters that `what` does not know would be believed to have filtered.
+absl::Status CheckFilters(const GetOptions& options) {
+  const bool is_points = options.what == "points";
+  const bool is_sessions = options.what == "sessions";
+  const bool is_tickets = options.what == "tickets";
+  const std::pair<absl::string_view, bool> wrong[] = {
+      {"--driver", !options.driver.empty() && !is_sessions && !is_tickets},
+      {"--point", !options.point.empty() && !is_sessions && !is_tickets},
+      {"--site", !options.site.empty() && !is_points},
+      {"--state", !options.states.empty() && !is_points && !is_sessions},
+      {"--since", !options.since.empty() && !is_tickets},
+      {"--until", !options.until.empty() && !is_tickets}};
+  for (const auto& [option, is_wrong] : wrong) {
+    if (is_wrong) return absl::InvalidArgumentError(absl::StrCat(option, " is no filter of ", options.what));
   }
-  if (options.what == "sessions") {
-    auto stub = central::SessionService::NewStub(channel);
-    return PrintAll<central::ListSessionsRequest, central::ListSessionsResponse>(
-        options.limit, [&](auto... args) { return stub->ListSessions(args...); },
-        [](const auto& response) { return response.sessions(); }, out);
+  return absl::OkStatus();
+}
+
+absl::Status GetPoints(const Central& central, const GetOptions& options, std::ostream& out) {
+  central_pb::ListChargingPointsRequest request;
+  request.set_site(options.site);
+  for (const std::string& text : options.states) {
+    const auto state = ParseState<common::ChargingPointState>(
+        "CHARGING_POINT_STATE_", text, common::ChargingPointState_Parse,
+        {"AVAILABLE", "RESERVED", "CHARGING", "STOPPED", "FAULTED", "DISCONNECTED"});
+    if (!state.ok()) return state.status();
+    request.add_states(*state);
   }
-  if (options.what == "tickets") {
-    auto stub = central::TicketService::NewStub(channel);
-    return PrintAll<central::ListTicketsRequest, central::ListTicketsResponse>(
-        options.limit, [&](auto... args) { return stub->ListTickets(args...); },
-        [](const auto& response) { return response.tickets(); }, out);
+  return PrintAll<central_pb::ChargingPoint>(
+      central, central.points, &Central::Points::ListChargingPoints, std::move(request),
+      [](const auto& response) { return response.charging_points(); }, options, out);
+}
+
+absl::Status GetSessions(const Central& central, const GetOptions& options, std::ostream& out) {
+  central_pb::ListSessionsRequest request;
+  request.set_driver_id(options.driver);
+  request.set_charging_point_id(options.point);
+  for (const std::string& text : options.states) {
+    const auto state = ParseState<common::SessionState>(
+        "SESSION_STATE_", text, common::SessionState_Parse,
+        {"REQUESTED", "UNCONFIRMED", "GRANTED", "CHARGING", "AWAITING_FINAL", "COMPLETED", "DENIED", "EXPIRED"});
+    if (!state.ok()) return state.status();
+    request.add_states(*state);
   }
-  return absl::InvalidArgumentError(absl::StrCat("get points, sessions or tickets, not \"", Printable(options.what),
-                                                 "\"", DidYouMean(options.what, {"points", "sessions", "tickets"})));
+  return PrintAll<central_pb::Session>(
+      central, central.sessions, &Central::Sessions::ListSessions, std::move(request),
+      [](const auto& response) { return response.sessions(); }, options, out);
+}
+
+absl::Status GetTickets(const Central& central, const GetOptions& options, std::ostream& out) {
+  central_pb::ListTicketsRequest request;
+  request.set_driver_id(options.driver);
+  request.set_charging_point_id(options.point);
+  if (!options.since.empty()) {
+    if (auto status = SetTime("--since", options.since, *request.mutable_from_time()); !status.ok()) return status;
+  }
+  if (!options.until.empty()) {
+    if (auto status = SetTime("--until", options.until, *request.mutable_until_time()); !status.ok()) return status;
+  }
+  return PrintAll<common::Ticket>(
+      central, central.tickets, &Central::Tickets::ListTickets, std::move(request),
+      [](const auto& response) { return response.tickets(); }, options, out);
 }
 
 }  // namespace
 
-absl::Status Get(const GetOptions& options, std::ostream& out) {
-  if (auto status = rpc::CheckTarget(options.central); !status.ok()) {
-    return absl::InvalidArgumentError(absl::StrCat("--central: ", status.message()));
+absl::StatusOr<absl::Time> ParseTime(absl::string_view text, absl::Time now) {
+  absl::Time time;
+  std::string error;
+  if (absl::ParseTime("%Y-%m-%d", text, &time, &error)) return time;
+  if (absl::ParseTime(absl::RFC3339_full, text, &time, &error)) return time;
+  absl::Duration ago;
+  int days = 0;
+  const bool is_days = absl::EndsWith(text, "d") && absl::SimpleAtoi(text.substr(0, text.size() - 1), &days);
+  if (is_days) ago = absl::Hours(24) * days;
+  if ((is_days || absl::ParseDuration(text, &ago)) && ago >= absl::ZeroDuration() && ago <= absl::Hours(24) * 36'500) {
+    return now - ago;
   }
-  const absl::Status status = GetFrom(options, out);
-  if (!absl::IsUnavailable(status) && !absl::IsDeadlineExceeded(status)) return status;
-  return absl::Status(status.code(),
-                      absl::StrCat("Central at ", options.central, " does not answer: ", status.message(),
-                                   "; is ev-central running? --central or EV_CENTRAL names another address"));
+  return absl::InvalidArgumentError(
+      absl::StrCat("\"", Printable(text), "\" is no time; write 30m, 24h, 7d, 2026-11-01 or 2026-11-01T10:00:00Z"));
+}
+
+absl::Status Get(const Central& central, const GetOptions& options, std::ostream& out) {
+  if (auto status = CheckFilters(options); !status.ok()) return status;
+  if (options.what == "points") return GetPoints(central, options, out);
+  if (options.what == "sessions") return GetSessions(central, options, out);
+  if (options.what == "tickets") return GetTickets(central, options, out);
+  if (options.what == "gaps") {
+    return PrintAll<central_pb::Gap>(
+        central, central.server, &Central::Server::ListGaps, central_pb::ListGapsRequest(),
+        [](const auto& response) { return response.gaps(); }, options, out);
+  }
+  return NotOneOf("get", options.what, {"points", "sessions", "tickets", "gaps"});
+}
+
+absl::Status Describe(const Central& central, absl::string_view what, const std::string& id, std::ostream& out) {
+  if (what == "point") {
+    central_pb::GetChargingPointRequest request;
+    request.set_charging_point_id(id);
+    const auto point = central.Call(central.points, &Central::Points::GetChargingPoint, request);
+    if (point.ok()) out << Describe(*point);
+    return point.status();
+  }
+  std::string session_id = id;
+  if (what == "ticket") {
+    central_pb::GetTicketRequest request;
+    request.set_ticket_id(id);
+    const auto ticket = central.Call(central.tickets, &Central::Tickets::GetTicket, request);
+    if (!ticket.ok()) return ticket.status();
+    session_id = ticket->session_id();
+  } else if (what != "session") {
+    return NotOneOf("describe", what, {"point", "session", "ticket"});
+  }
+  central_pb::GetSessionRequest request;
+  request.set_session_id(session_id);
+  const auto session = central.Call(central.sessions, &Central::Sessions::GetSession, request);
+  if (session.ok()) out << Describe(*session);
+  return session.status();
 }
 
 }  // namespace ev::evctl

@@ -3,21 +3,39 @@
 
 #include <iosfwd>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "cli/evctl/central.h"
+#include "cli/evctl/table.h"
 
 namespace ev::evctl {
 
 struct GetOptions {
-  std::string central = "localhost:50051";
-  std::string what;  // points, sessions, tickets
-  absl::Duration limit = absl::Seconds(10);
+  std::string what;  // points, sessions, tickets, gaps
+  Output output = Output::kTable;
+  bool colored = false;
+  // Filters; empty: any. InvalidArgument for one that `what` does not know.
+  std::string driver;
+  std::string point;
+  std::string site;
+  std::vector<std::string> states;  // CHARGING, in any case.
+  std::string since;                // ParseTime() of both.
+  std::string until;
 };
 
-// Prints what Central knows as JSON, one object a line, all pages. Returns InvalidArgument for what Central has not,
-// and what the call returned; when Central cannot be reached, within `limit` for each page, with what to do about it.
-absl::Status Get(const GetOptions& options, std::ostream& out);
+// A time as a person gives it: `30m`, `24h`, `7d` before `now`, or `2026-11-01`, `2026-11-01T10:00:00Z` (UTC without
+// another zone). InvalidArgument shows these.
+absl::StatusOr<absl::Time> ParseTime(absl::string_view text, absl::Time now);
+
+// Prints what Central knows, all pages: JSON as one object a line, page by page; tables and CSV at the end.
+absl::Status Get(const Central& central, const GetOptions& options, std::ostream& out);
+
+// point ID, session ID or ticket ID in full.
+absl::Status Describe(const Central& central, absl::string_view what, const std::string& id, std::ostream& out);
 
 }  // namespace ev::evctl
 

@@ -1,88 +1,330 @@
-// evctl: the operator's command line. So far what scripts need: `get` and `tail` as JSON lines.
+// evctl: the operator's command line.
+
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <functional>
 #include <iostream>
+#include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "base/text.h"
+#include "cli/evctl/central.h"
+#include "cli/evctl/completion.h"
+#include "cli/evctl/doctor.h"
 #include "cli/evctl/get.h"
+#include "cli/evctl/orders.h"
+#include "cli/evctl/table.h"
 #include "cli/evctl/tail.h"
+#include "cli/evctl/watch.h"
 #include "config/command_line.h"
 #include "process/stop_signal.h"
 #include "process/version.h"
 
 namespace {
 
-// 0 done, 1 failed, 2 asked for something that cannot be.
+using namespace ev::evctl;  // NOLINT(google-build-using-namespace): this is evctl.
+
+constexpr const char* kExamples =
+    "Examples:\n"
+    "  evctl doctor                                  # what is wrong, and what to do\n"
+    "  evctl get points\n"
+    "  evctl get tickets --since 7d -o csv > week.csv\n"
+    "  evctl charge cp_001 --driver ann --target 10kWh --follow\n"
+    "  evctl stop point cp_001 --reason 'cable damaged'\n"
+    "  evctl describe session 0f3c...\n"
+    "  evctl watch points\n"
+    "  evctl tail charging_session_complete --kafka-brokers localhost:9092\n"
+    "`evctl COMMAND --help` lists what each takes.\n"
+    "Colours only on a terminal, and never with NO_COLOR.\n"
+    "Exit: 0 done, 1 failed, 2 asked for something that cannot be.";
+
 int ExitCode(const absl::Status& status) {
   if (status.ok()) return 0;
-  std::cerr << "evctl: " << std::string(status.message()) << '\n';
+  std::cerr << "evctl: " << ev::Printable(status.message()) << '\n';
   return absl::IsInvalidArgument(status) ? 2 : 1;
 }
+
+bool WantsColor() {
+  const char* no_color = std::getenv("NO_COLOR");
+  return ::isatty(1) == 1 && (no_color == nullptr || *no_color == '\0');
+}
+
+std::string Caller() {
+  const char* user = std::getenv("USER");
+  return absl::StrCat(ev::CutUtf8(ev::Printable(user == nullptr ? "" : user), 50), user == nullptr ? "" : " ",
+                      "(evctl)");
+}
+
+// All that the arguments can say, and what they make of it.
+class Program {
+ public:
+  Program() : app_("Looks into a charging network and changes it.", "evctl") {
+    app_.set_help_flag("-h,--help", "print this and exit");
+    app_.set_version_flag("--version", absl::StrCat("evctl ", ev::process::Version()), "print the version and exit");
+    app_.footer(kExamples);
+    order_.requested_by = Caller();
+    AddGet();
+    AddDescribe();
+    AddWatch();
+    AddCharge();
+    AddStop();
+    AddWriteOff();
+    AddAcceptCluster();
+    AddDoctor();
+    AddTail();
+    AddCompletion();
+  }
+
+  int Run(int argc, char** argv) {
+    if (const auto exit_code = ev::config::ParseCommandLine(app_, argc, argv, std::cout, std::cerr)) return *exit_code;
+    for (const auto& [command, run] : commands_) {
+      if (*command) return ExitCode(run());
+    }
+    return ExitCode(absl::InvalidArgumentError("which command? (evctl --help)"));
+  }
+
+ private:
+  using Action = std::function<absl::Status()>;
+  using CentralAction = std::function<absl::Status(const Central&)>;
+
+  CLI::App* Add(const char* name, const char* what, const char* examples, Action action) {
+    CLI::App* command = app_.add_subcommand(name, what);
+    command->set_help_flag("-h,--help", "print this and exit");
+    command->footer(absl::StrCat("Examples:\n", examples));
+    commands_.emplace_back(command, std::move(action));
+    return command;
+  }
+
+  // A command that calls Central.
+  CLI::App* AddCentral(const char* name, const char* what, const char* examples, CentralAction action) {
+    CLI::App* command = Add(name, what, examples, [this, action = std::move(action)]() -> absl::Status {
+      // Before any thread, so that all inherit its mask. Else a signal just ends the program.
+      if (follows_ || *watch_) stop_.emplace();
+      central_.limit = absl::Seconds(limit_s_);
+      const auto central = Central::Make(central_);
+      return central.ok() ? action(*central) : central.status();
+    });
+    command->add_option("--central", central_.address, "Central, host:port")
+        ->envname("EV_CENTRAL")
+        ->capture_default_str();
+    command->add_option("--timeout", limit_s_, "Seconds that each call may take")
+        ->check(CLI::Range(1, 3600))
+        ->capture_default_str();
+    return command;
+  }
+
+  void AddOutput(CLI::App* command, const char* what) {
+    command->add_option("-o,--output", output_, what)->capture_default_str();
+  }
+  void AddKafka(CLI::App* command) {
+    command->add_option("--kafka-brokers", tail_.kafka.brokers, "Brokers, host:port, separated by commas")
+        ->envname("EV_KAFKA_BROKERS")
+        ->capture_default_str();
+    command->add_option("--kafka-config", settings_, "Any librdkafka setting, key=value; may be repeated")
+        ->type_name("KEY=VALUE")
+        ->allow_extra_args(false);
+  }
+  absl::Status ReadSettings() {
+    for (const std::string& text : settings_) {
+      auto setting = ev::kafka::ParseSetting(text);
+      if (!setting.ok()) return setting.status();
+      tail_.kafka.extra.push_back(*std::move(setting));
+    }
+    return absl::OkStatus();
+  }
+  void AddReason(CLI::App* command) {
+    command->add_option("--reason", order_.reason, "Why, for people; at most 200 bytes");
+    command->add_option("--as", order_.requested_by, "Who orders it, shown at Central; at most 64 bytes")
+        ->capture_default_str();
+  }
+
+  void AddGet() {
+    CLI::App* command = AddCentral("get", "Lists what Central knows",
+                                   "  evctl get points --state charging\n"
+                                   "  evctl get sessions --driver ann -o wide\n"
+                                   "  evctl get tickets --since 2026-11-01 --until 2026-12-01 -o csv > november.csv\n"
+                                   "  evctl get tickets -o json | jq .amount_micros",
+                                   [this](const Central& central) -> absl::Status {
+                                     const auto output = ParseOutput(output_);
+                                     if (!output.ok()) return output.status();
+                                     get_.output = *output;
+                                     get_.colored = WantsColor();
+                                     return Get(central, get_, std::cout);
+                                   });
+    command->add_option("what", get_.what, "points, sessions, tickets or gaps");
+    AddOutput(command, "table, wide (a table with more columns), json (one object a line) or csv (every digit)");
+    command->add_option("--driver", get_.driver, "Sessions and tickets of this driver");
+    command->add_option("--point", get_.point, "Sessions and tickets of this charging point");
+    command->add_option("--site", get_.site, "Charging points of this site");
+    command->add_option("--state", get_.states, "Charging points or sessions in this state; may be repeated")
+        ->allow_extra_args(false);
+    command->add_option("--since", get_.since, "Tickets from then on: 30m, 24h, 7d, 2026-11-01, 2026-11-01T10:00:00Z");
+    command->add_option("--until", get_.until, "Tickets before then");
+  }
+
+  void AddDescribe() {
+    CLI::App* command = AddCentral("describe", "One charging point, session or ticket in full, from meter to bill",
+                                   "  evctl describe point cp_001\n"
+                                   "  evctl describe ticket 0f3c...",
+                                   [this](const Central& central) -> absl::Status {
+                                     if (!order_.what.empty() && order_.id.empty()) {
+                                       return absl::InvalidArgumentError(absl::StrCat(
+                                           "describe ", ev::Printable(order_.what), ": which one? its id follows"));
+                                     }
+                                     return Describe(central, order_.what, order_.id, std::cout);
+                                   });
+    command->add_option("what", order_.what, "point, session or ticket");
+    command->add_option("id", order_.id, "Its id");
+  }
+
+  void AddWatch() {
+    watch_ = AddCentral("watch", "What is there, then each change, until Ctrl-C",
+                        "  evctl watch points\n"
+                        "  evctl watch sessions -o json",
+                        [this](const Central& central) -> absl::Status {
+                          const auto output = ParseOutput(output_);
+                          if (!output.ok()) return output.status();
+                          return Watch(central, {order_.what, *output, WantsColor()}, *stop_, std::cout);
+                        });
+    watch_->add_option("what", order_.what, "points or sessions");
+    AddOutput(watch_, "table or json");
+  }
+
+  void AddCharge() {
+    CLI::App* command = AddCentral("charge", "Asks for a charge, as a driver does",
+                                   "  evctl charge cp_001 --driver ann\n"
+                                   "  evctl charge cp_001 --driver ann --target 5.50EUR --follow",
+                                   [this](const Central& central) -> absl::Status {
+                                     if (charge_.point.empty()) {
+                                       return absl::InvalidArgumentError("charge: at which charging point?");
+                                     }
+                                     if (charge_.driver.empty()) {
+                                       return absl::InvalidArgumentError("charge: for whom? --driver names the driver");
+                                     }
+                                     return Charge(central, charge_, follows_ ? &*stop_ : nullptr, std::cout);
+                                   });
+    command->add_option("point", charge_.point, "The charging point's id");
+    command->add_option("--driver", charge_.driver, "The driver's id");
+    command->add_option("--target", charge_.target,
+                        "10kWh, 500Wh, 5.50EUR or 30min; without: until the vehicle is full");
+    command->add_flag("--follow", follows_, "Stay until its end and print the bill; Ctrl-C leaves it running");
+  }
+
+  void AddStop() {
+    CLI::App* stop = AddCentral("stop", "Takes a charging point, or all, out of service; or ends a session",
+                                "  evctl stop point cp_001 --reason 'cable damaged'\n"
+                                "  evctl stop all --reason storm                  # until: evctl resume all\n"
+                                "  evctl stop session 0f3c...",
+                                [this](const Central& central) { return Stop(central, order_, std::cout); });
+    stop->add_option("what", order_.what, "point, session or all");
+    stop->add_option("id", order_.id, "Its id; none of all");
+    AddReason(stop);
+    CLI::App* resume = AddCentral("resume", "Puts a charging point, or all, back into service",
+                                  "  evctl resume point cp_001\n"
+                                  "  evctl resume all",
+                                  [this](const Central& central) { return Resume(central, order_, std::cout); });
+    resume->add_option("what", order_.what, "point or all");
+    resume->add_option("id", order_.id, "Its id; none of all");
+    AddReason(resume);
+  }
+
+  void AddWriteOff() {
+    CLI::App* command =
+        AddCentral("write-off", "Closes a session whose final figures will not come, with an estimated ticket",
+                   "  evctl get sessions --state awaiting_final\n"
+                   "  evctl write-off 0f3c... --reason 'point scrapped'",
+                   [this](const Central& central) -> absl::Status {
+                     if (order_.id.empty()) return absl::InvalidArgumentError("write-off: which session?");
+                     return WriteOff(central, order_, std::cout);
+                   });
+    command->add_option("session", order_.id, "The session's id");
+    AddReason(command);
+  }
+
+  void AddAcceptCluster() {
+    CLI::App* command =
+        AddCentral("accept-cluster", "Consents to a broker with another cluster id",
+                   "  evctl doctor                     # shows the id that waits\n"
+                   "  evctl accept-cluster M1ZiuX...",
+                   [this](const Central& central) -> absl::Status {
+                     if (order_.id.empty()) {
+                       return absl::InvalidArgumentError("accept-cluster: which? `evctl doctor` shows it");
+                     }
+                     return AcceptCluster(central, order_, std::cout);
+                   });
+    command->add_option("cluster", order_.id, "The cluster's id");
+  }
+
+  void AddDoctor() {
+    CLI::App* command = AddCentral("doctor", "Reaches Central and the brokers, and says what is wrong and what to do",
+                                   "  evctl doctor\n"
+                                   "  evctl doctor --central localhost:6001 --kafka-brokers localhost:9092",
+                                   [this](const Central& central) -> absl::Status {
+                                     if (auto status = ReadSettings(); !status.ok()) return status;
+                                     return Doctor(central, tail_.kafka, WantsColor(), std::cout);
+                                   });
+    AddKafka(command);
+  }
+
+  void AddTail() {
+    CLI::App* command = Add("tail", "What is on a topic, decoded, from its start",
+                            "  evctl tail charging_session_complete --kafka-brokers localhost:9092\n"
+                            "  evctl tail charging_session_data -o ancestor\n"
+                            "  evctl tail charging_status_updates --follow",
+                            [this] { return RunTail(); });
+    command->add_option("topic", tail_.topic, "For example charging_session_data");
+    AddKafka(command);
+    command
+        ->add_option(
+            "-o,--output", tail_output_,
+            "json: the message as it is, beside where it stood; ancestor: flat, with the ancestor's field names "
+            "(type, message_id, cp_id, session_id, energy_consumed_kwh, total_cost, charging_rate, timestamp)")
+        ->check(CLI::IsMember({"json", "ancestor"}))
+        ->capture_default_str();
+    command->add_flag("--follow", follows_, "Stay and print what comes, until Ctrl-C");
+  }
+
+  absl::Status RunTail() {
+    if (tail_.topic.empty()) return absl::InvalidArgumentError("tail: which topic? (evctl tail --help)");
+    if (auto status = ReadSettings(); !status.ok()) return status;
+    if (tail_output_ == "ancestor") tail_.format = TailFormat::kAncestor;
+    if (follows_) stop_.emplace();
+    return Tail(tail_, follows_ ? &*stop_ : nullptr, std::cout);
+  }
+
+  void AddCompletion() {
+    CLI::App* command = Add("completion", "Prints a shell's completion of evctl",
+                            "  source <(evctl completion bash)\n"
+                            "  source <(evctl completion zsh)",
+                            [this] { return PrintCompletion(app_, order_.what, std::cout); });
+    command->add_option("shell", order_.what, "bash or zsh");
+  }
+
+  CLI::App app_;
+  std::vector<std::pair<CLI::App*, Action>> commands_;
+  CLI::App* watch_ = nullptr;
+  std::optional<ev::process::StopSignal> stop_;  // Of what stays until it is asked to stop.
+  CentralOptions central_;
+  int limit_s_ = 10;
+  std::string output_ = "table";
+  GetOptions get_;
+  OrderOptions order_;
+  ChargeOptions charge_;
+  TailOptions tail_;
+  std::string tail_output_ = "json";
+  std::vector<std::string> settings_;
+  bool follows_ = false;
+};
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app(
-      "Looks into a charging network: what Central knows, and what is on Kafka. Prints JSON, one object a line.",
-      "evctl");
-  app.set_help_flag("-h,--help", "print this and exit");
-  app.set_version_flag("--version", absl::StrCat("evctl ", ev::process::Version()), "print the version and exit");
-  app.footer(
-      "Examples:\n"
-      "  evctl get points\n"
-      "  evctl get tickets --central localhost:6001\n"
-      "  evctl tail charging_session_complete --kafka-brokers localhost:9092\n"
-      "  evctl tail charging_session_data -o ancestor\n"
-      "  evctl tail charging_status_updates --follow\n"
-      "`evctl get --help` and `evctl tail --help` list what each takes.\n"
-      "Exit: 0 done, 1 failed, 2 asked for something that cannot be.");
-
-  ev::evctl::GetOptions get;
-  CLI::App* get_command = app.add_subcommand("get", "What Central knows");
-  get_command->footer(
-      "Examples:\n  evctl get points\n  evctl get tickets --central localhost:6001 | jq .amount_micros");
-  get_command->add_option("what", get.what, "points, sessions or tickets");
-  get_command->add_option("--central", get.central, "Central, host:port")->envname("EV_CENTRAL")->capture_default_str();
-
-  ev::evctl::TailOptions tail;
-  std::vector<std::string> settings;
-  CLI::App* tail_command = app.add_subcommand("tail", "What is on a topic, decoded, from its start");
-  tail_command->footer(
-      "Examples:\n"
-      "  evctl tail charging_session_complete --kafka-brokers localhost:9092\n"
-      "  evctl tail charging_status_updates --follow");
-  tail_command->add_option("topic", tail.topic, "For example charging_session_data");
-  tail_command->add_option("--kafka-brokers", tail.kafka.brokers, "Brokers, host:port, separated by commas")
-      ->envname("EV_KAFKA_BROKERS")
-      ->capture_default_str();
-  tail_command->add_option("--kafka-config", settings, "Any librdkafka setting, key=value; may be repeated")
-      ->type_name("KEY=VALUE")
-      ->allow_extra_args(false);
-  std::string output = "json";
-  tail_command
-      ->add_option("-o,--output", output,
-                   "json: the message as it is, beside where it stood; ancestor: flat, with the ancestor's field names "
-                   "(type, message_id, cp_id, session_id, energy_consumed_kwh, total_cost, charging_rate, timestamp)")
-      ->check(CLI::IsMember({"json", "ancestor"}))
-      ->capture_default_str();
-  bool follows = false;
-  tail_command->add_flag("--follow", follows, "Stay and print what comes, until Ctrl-C");
-
-  if (const auto exit_code = ev::config::ParseCommandLine(app, argc, argv, std::cout, std::cerr)) return *exit_code;
-  if (*get_command) return ExitCode(ev::evctl::Get(get, std::cout));
-  if (!*tail_command) return ExitCode(absl::InvalidArgumentError("which command? get or tail (evctl --help)"));
-  if (tail.topic.empty()) return ExitCode(absl::InvalidArgumentError("tail: which topic? (evctl tail --help)"));
-  for (const std::string& text : settings) {
-    auto setting = ev::kafka::ParseSetting(text);
-    if (!setting.ok()) return ExitCode(setting.status());
-    tail.kafka.extra.push_back(*std::move(setting));
-  }
-  if (output == "ancestor") tail.format = ev::evctl::TailFormat::kAncestor;
-  // Before any thread, so that all inherit its mask. Without --follow a signal just ends the program.
-  std::optional<ev::process::StopSignal> stop;
-  if (follows) stop.emplace();
-  return ExitCode(ev::evctl::Tail(tail, follows ? &*stop : nullptr, std::cout));
+  return Program().Run(argc, argv);
 }

@@ -221,7 +221,8 @@ class Programs(ProcessTest):
         for program in ("ev-broker", "evctl"):
             self.assertRegex(run(program, "--version").stdout, rf"^{program} \d+\.\d+\.\d+\n$")
             self.assertIn("Examples", run(program, "--help").stdout)
-        for command in ("get", "tail"):
+        for command in ("get", "describe", "watch", "charge", "stop", "resume", "write-off", "accept-cluster", "doctor",
+                        "tail"):
             self.assertIn(f"  evctl {command} ", run("evctl", command, "--help").stdout)
 
     # B186

@@ -46,7 +46,7 @@ class Words(unittest.TestCase):
     def test_a_word_that_is_not_known_exits_with_2_and_the_word_that_was_meant(self):
         for words, said in (("evctl gte points", "unknown command gte; did you mean get?"),
                             ("evctl get pionts", "did you mean points?"),
-                            ("evctl get", "get points, sessions or tickets"),
+                            ("evctl get", "get points, sessions, tickets or gaps"),
                             ("evctl get points --centrl x:1", "unknown option --centrl; did you mean --central?"),
                             ("evctl get points --central=", "--central: "),
                             ("evctl get points --central localhost", '--central: "localhost" is not host:port'),

@@ -1,0 +1,153 @@
+"""The operator's command line, against running programs."""
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import unittest
+
+from network import Network, Process, ProcessTest, run
+from terminal import TerminalProcess
+from test_console import start_broker
+
+
+class Evctl(ProcessTest):
+    def network(self, **more):
+        net = Network(start_broker(self), points=2, **more)
+        net.__enter__()
+        self.addCleanup(net.stop)
+        return net
+
+    def evctl(self, net, *arguments, code=0):
+        done = run("evctl", *arguments, "--central", net.central_address)
+        self.assertEqual(done.returncode, code, done.stderr)
+        return done.stdout if code == 0 else done.stderr
+
+    # B193 B194
+    def test_a_charge_is_asked_for_followed_listed_described_and_its_figures_are_those_of_the_ticket(self):
+        net = self.network(engine=["--sim-full-after", "3s"])
+        followed = self.evctl(net, "charge", "cp_001", "--driver", "ann", "--follow")
+        self.assertRegex(followed, r"(?m)^\d\d:\d\d:\d\d .*CHARGING  ann  cp_001")
+        ticket = net.tickets(driver_id="ann")[0]
+        energy, amount = (f"{int(ticket[name]) / 1e6:.6f}" for name in ("energy_mwh", "amount_micros"))
+        self.assertIn(f"bills:       {energy} kWh x 0.350000 = {amount} EUR", followed)
+        for what, one in (("ticket", ticket["ticket_id"]), ("session", ticket["session_id"])):
+            self.assertIn(f"= {amount} EUR", self.evctl(net, "describe", what, one))
+        rows = list(csv.DictReader(io.StringIO(self.evctl(net, "get", "tickets", "--since", "1h", "-o", "csv"))))
+        self.assertEqual([(r["ticket_id"], r["energy_kwh"], r["amount"]) for r in rows],
+                         [(ticket["ticket_id"], energy, amount)])
+        self.assertEqual(json.loads(self.evctl(net, "get", "tickets", "-o", "json"))["ticket_id"], ticket["ticket_id"])
+        self.assertEqual(self.evctl(net, "get", "tickets", "--until", "1h"), "none\n")
+        table = self.evctl(net, "get", "sessions", "--driver", "ann").splitlines()
+        self.assertEqual((table[0].split()[:4], table[1].split()[:4]),
+                         (["SESSION", "STATE", "DRIVER", "POINT"], [ticket["session_id"], "COMPLETED", "ann", "cp_001"]))
+        self.assertIn("cp_002", self.evctl(net, "get", "points", "--state", "available", "-o", "wide"))
+        self.assertEqual(self.evctl(net, "get", "points", "--state", "faulted"), "none\n")
+        self.assertEqual(self.evctl(net, "get", "gaps"), "none\n")
+
+    # B194
+    def test_points_and_sessions_are_stopped_and_points_resumed_with_reason_and_name(self):
+        net = self.network()
+        shown = self.evctl(net, "stop", "point", "cp_001", "--reason", "cable damaged", "--as", "eve")
+        self.assertRegex(shown, r"cp_001 +STOPPED .*operator: cable damaged")
+        self.assertEqual(net.point("cp_001")["causes"][0]["requested_by"], "eve")
+        refused = self.evctl(net, "charge", "cp_001", "--driver", "ann", code=1)
+        self.assertIn("POINT_STOPPED", refused)
+        self.assertRegex(self.evctl(net, "resume", "point", "cp_001"), "cp_001 +AVAILABLE")
+        self.evctl(net, "charge", "cp_001", "--driver", "ann")
+        session = net.grpcurl("SessionService/ListSessions")["sessions"][0]["session_id"]
+        net.wait_session(session, "CHARGING")
+        self.evctl(net, "stop", "session", session)
+        net.wait_session(session, "COMPLETED")
+        self.assertRegex(self.evctl(net, "stop", "all", "--reason", "storm"), r"cp_002 +STOPPED .*storm \(all points\)")
+        self.evctl(net, "resume", "all")
+        net.wait_state("cp_002", "AVAILABLE")
+        # What cannot be closed says why.
+        self.assertIn("SESSION_CLOSED", self.evctl(net, "write-off", session, code=1))
+        self.assertIn("CLUSTER_NOT_SEEN", self.evctl(net, "accept-cluster", "nonsense", code=1))
+
+    # B194
+    def test_an_order_that_is_not_clear_changes_nothing_and_exits_with_2(self):
+        net = self.network()
+        for words, said in (("stop point", "which one?"), ("stop all cp_001", "takes no id"), ("stop", "stop point, session or all"),
+                            ("resume session x", "resume point or all"), ("charge cp_001", "--driver names"),
+                            ("charge cp_001 --driver ann --target 5", "--target: "),
+                            ("charge cp_001 --driver ann --target 5USD", "charges in EUR, not in USD"),
+                            ("describe point", "which one?"), ("get points --driver ann", "--driver is no filter of points"),
+                            ("get sessions --since 1h", "--since is no filter of sessions"),
+                            ("get points --state chargin", "did you mean CHARGING?"), ("get points -o xml", "-o: table"),
+                            ("watch tickets", "watch points or sessions"), ("write-off", "which session?")):
+            with self.subTest(words):
+                self.assertIn(said, self.evctl(net, *words.split(), code=2))
+        self.assertEqual({p["state"] for p in net.grpcurl("ChargingPointService/ListChargingPoints")["charging_points"]},
+                         {"CHARGING_POINT_STATE_AVAILABLE"})
+        self.assertEqual(net.grpcurl("SessionService/ListSessions").get("sessions", []), [])
+
+    # B193
+    def test_watch_shows_what_is_there_then_each_change_until_it_is_asked_to_stop(self):
+        net = self.network()
+        watch = self.keep(Process("watch", ["evctl", "watch", "points", "--central", net.central_address], net.folder))
+        watch.wait_output("cp_001  AVAILABLE")
+        self.evctl(net, "stop", "point", "cp_002")
+        watch.wait_output("cp_002  STOPPED")
+        watch.signal(signal.SIGINT)
+        self.assertEqual(watch.process.wait(timeout=20), 0)
+        cut = self.keep(Process("cut", ["evctl", "watch", "sessions", "--central", net.central_address], net.folder))
+        net.charge("ann", "cp_001")
+        cut.wait_output("ann  cp_001")
+        net.central.kill()
+        self.assertEqual(cut.process.wait(timeout=20), 1)
+
+    # B195
+    def test_doctor_says_what_is_wrong_and_what_to_do(self):
+        net = self.network()
+        done = run("evctl", "doctor", "--central", net.central_address, "--kafka-brokers", net.broker)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertRegex(done.stdout, r"(?m)^ok +points +2 of 2 connected$")
+        self.assertRegex(done.stdout, r"(?m)^ok +kafka ")
+        net.monitors["cp_002"].kill()
+        net.wait_state("cp_002", "DISCONNECTED")
+        done = run("evctl", "doctor", "--central", net.central_address, "--kafka-brokers", net.broker)
+        self.assertEqual(done.returncode, 0)
+        self.assertRegex(done.stdout, r"(?m)^warning +points +1 of 2 connected\n +evctl get points --state disconnected$")
+        net.central.kill()
+        done = run("evctl", "doctor", "--central", net.central_address, "--kafka-brokers", "127.0.0.1:1", "--timeout", "2")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stdout, r"(?m)^FAILED +central +Central at .* does not answer")
+        self.assertRegex(done.stdout, r"(?m)^FAILED +kafka +no broker at 127.0.0.1:1 answers")
+        self.assertIn("doctor: 2 failed", done.stderr)
+
+    # B193
+    def test_colours_are_for_a_terminal_and_not_with_no_color(self):
+        net = self.network()
+        for env, colored in (({}, True), ({"NO_COLOR": "1"}, False)):
+            terminal = TerminalProcess("evctl", ["evctl", "get", "points", "--central", net.central_address], net.folder,
+                                       env={**os.environ, **env})
+            self.assertEqual(terminal.process.wait(timeout=20), 0)
+            terminal.wait_text("cp_002")
+            self.assertEqual(terminal.color_of("AVAILABLE"), "32" if colored else "")
+            terminal.close()
+        self.assertNotIn("\x1b", self.evctl(net, "get", "points"))
+
+    # B196
+    def test_the_shells_complete_commands_and_their_options(self):
+        script = run("evctl", "completion", "bash").stdout
+        ask = script + 'COMP_WORDS=(evctl %s); COMP_CWORD=%d; _evctl; echo "${COMPREPLY[*]}"'
+        for words, index, wanted in (("d", 1, "describe doctor"), ("get p", 2, "points"), ("get points --si", 3, "--site --since"),
+                                     ("stop ''", 2, None)):
+            done = run_shell(ask % (words, index))
+            if wanted:
+                self.assertEqual(done.split()[:len(wanted.split())], wanted.split(), words)
+            else:
+                self.assertIn("session", done)
+        self.assertIn("bashcompinit", run("evctl", "completion", "zsh").stdout)
+        self.assertEqual(run("evctl", "completion", "fish").returncode, 2)
+
+
+def run_shell(script):
+    return subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=20, check=True).stdout
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
