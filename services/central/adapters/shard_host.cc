@@ -16,6 +16,7 @@ namespace {
 constexpr int kMaxFetchRounds = 8;
 // After a pause (suspended, SIGSTOP) what waited in sockets is taken in before silence is judged.
 constexpr absl::Duration kPause = absl::Seconds(1);
+constexpr absl::Duration kLookAtMedium = absl::Seconds(1);
 
 std::string Lower(absl::string_view name) {
   std::string lower(name);
@@ -277,10 +278,10 @@ void ShardHost::CommitLoop(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     {
       MutexLock lock(wake_mutex_);
-      while (!has_work_ && !stop.stop_requested()) {
+      if (!has_work_ && !stop.stop_requested()) {
         is_idle_ = true;
         idle_.SignalAll();
-        wake_.WaitFor(wake_mutex_, absl::Seconds(1));
+        wake_.WaitFor(wake_mutex_, kLookAtMedium);  // Without work, too: see CommitOnce().
       }
       has_work_ = false;
       is_idle_ = false;

@@ -165,6 +165,7 @@ TEST_F(ShardHostTest, DamageThatALookAfterACommitFindsEndsTheHostAndAnswersNobod
 // B189
 TEST_F(ShardHostTest, DamageThatAnybodysReadFindsEndsAHostThatHasNothingToCommit) {
   Start();
+  ASSERT_TRUE(IsDenied());  // What the start left to be looked at is over: nothing more will be.
   world_.store.Damage();
   EXPECT_THAT(world_.store.FindTicket("any"), StatusIs(absl::StatusCode::kDataLoss));
   ASSERT_TRUE(failed_.WaitForNotificationWithTimeout(kPatience));
