@@ -7,6 +7,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 WORKLOADS = ("StatefulSet", "Deployment", "DaemonSet", "Job", "CronJob")
 OUR_IMAGES = re.compile(r"(?:.*/)?evcharge/(central|engine|monitor|driver)(?:[:@]|$)")
 DEFAULT_DRAIN_S = 8  # --shutdown-timeout of our programs.
+TOKEN_HOLDERS = {"prometheus"}  # It asks Kubernetes which pods of its namespace there are.
 
 
 def project_version():
@@ -255,15 +256,33 @@ def namespaces_enforce_pod_security(objects):
 
 
 def nobody_gets_a_token(objects):
+    """Nobody but the few who must talk to Kubernetes; and their accounts mount none by themselves."""
     for account in kind_of(objects, "ServiceAccount"):
         if account.get("automountServiceAccountToken") is not False:
             yield f"{title(account)}: mounts its token"
     used = [pod.get("serviceAccountName") for _, pod in pods(objects)]
     for workload, pod in pods(objects):
-        if pod.get("automountServiceAccountToken") is not False:
+        if pod.get("automountServiceAccountToken") is not False and workload["metadata"]["name"] not in TOKEN_HOLDERS:
             yield f"{title(workload)}: mounts a token"
         if used.count(pod.get("serviceAccountName")) > 1:
             yield f"{title(workload)}: shares its ServiceAccount"
+
+
+def rights_are_few(objects):
+    """Whoever has a token may look at the pods of the namespace, and nothing else."""
+    for o in kind_of(objects, "ClusterRole", "ClusterRoleBinding"):
+        yield f"{title(o)}: a right in the whole cluster"
+    for role in kind_of(objects, "Role"):
+        for rule in role["rules"]:
+            if (rule.get("apiGroups") != [""] or rule.get("resources") != ["pods"]
+                    or not set(rule["verbs"]) <= {"get", "list", "watch"}):
+                yield f"{title(role)}: allows more than to look at pods"
+    for binding in kind_of(objects, "RoleBinding"):
+        if binding["roleRef"]["kind"] != "Role" or not find(objects, "Role", binding["roleRef"]["name"]):
+            yield f"{title(binding)}: its Role is not there"
+        for subject in binding["subjects"]:
+            if subject["kind"] != "ServiceAccount" or subject["name"] not in TOKEN_HOLDERS:
+                yield f"{title(binding)}: gives rights to {subject['name']}"
 
 
 def services_do_not_leak_into_the_environment(objects):
@@ -427,6 +446,26 @@ def what_is_called_can_be_reached(objects):
                         yield f"{where}: {host}:{port} may not be called by it"
 
 
+def metrics_can_be_scraped(objects):
+    """Where there is a Prometheus, the policies let it reach each port that its configuration picks: */metrics."""
+    prometheus = find(objects, "StatefulSet", "prometheus")
+    if not prometheus:
+        return
+    own = template(prometheus)["metadata"]["labels"]
+    for where, workload, _, c in each_container(objects):
+        if not is_ours(c):
+            continue
+        ports = [p["containerPort"] for p in c.get("ports", []) if re.fullmatch(r"(.+-)?metrics", p["name"])]
+        if len(ports) != 1:
+            yield f"{where}: {len(ports)} ports for metrics"
+        labels = template(workload)["metadata"]["labels"]
+        for port in ports:
+            if not is_allowed(objects, "egress", own, labels, port):
+                yield f"{where}: Prometheus may not call {port}"
+            if not is_allowed(objects, "ingress", labels, own, port):
+                yield f"{where}: {port} may not be called by Prometheus"
+
+
 def insecure_ports_are_fenced(objects):
     """Without TLS a port may listen only where policies deny everybody who is not named."""
     for where, _, _, c in each_container(objects):
@@ -440,11 +479,11 @@ def insecure_ports_are_fenced(objects):
 RULES = [
     api_versions_are_stable, names_are_unique, what_is_referred_to_exists, selectors_select, ports_are_declared,
     disruptions_are_budgeted, replicas_are_counted_by_one, probes_are_apart, memory_is_limited_and_cpu_is_not,
-    pods_are_restricted, namespaces_enforce_pod_security, nobody_gets_a_token,
+    pods_are_restricted, namespaces_enforce_pod_security, nobody_gets_a_token, rights_are_few,
     services_do_not_leak_into_the_environment, there_is_time_to_stop, labels_say_what_it_is,
     what_cannot_change_bears_no_version, images_are_of_one_version, images_name_no_registry,
     grpc_services_are_headless, changed_config_restarts_pods, a_store_has_one_writer, a_monitor_outlives_its_engine,
-    kafka_nodes_find_each_other, what_is_called_can_be_reached,
+    kafka_nodes_find_each_other, what_is_called_can_be_reached, metrics_can_be_scraped,
 ]
 OVERLAY_RULES = [*RULES, insecure_ports_are_fenced]  # The bases alone have no policies: components bring them.
 

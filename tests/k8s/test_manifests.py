@@ -76,7 +76,7 @@ class ManifestsTest(unittest.TestCase):
         named = {rendering.RELEASE, CONFIG}
         for path in rendering.K8S.rglob("kustomization.yaml"):
             named.add(path)
-            for text in re.findall(r"^\s*- (?:path: )?([\w.-]+\.\w+)$", path.read_text(encoding="utf-8"), re.MULTILINE):
+            for text in re.findall(r"^\s*(?:- |path: |- path: )([\w./-]+\.\w+)$", path.read_text(encoding="utf-8"), re.MULTILINE):
                 named.add(path.parent / text)
         files = {path for path in rendering.K8S.rglob("*") if path.is_file()}
         self.assertEqual(sorted(map(str, files ^ named)), [])

@@ -28,6 +28,12 @@ def drop(objects, kind, name):
     objects.remove(at(objects, kind, name))
 
 
+def drop_rule(objects, name, direction, port):
+    """Without the policy's rule for this port."""
+    spec = at(objects, "NetworkPolicy", name)["spec"]
+    spec[direction] = [rule for rule in spec[direction] if port not in [p["port"] for p in rule["ports"]]]
+
+
 def unsidecar(objects):
     """The Monitor beside the Engine, as an ordinary container."""
     spec = pod(objects, "charging-point")
@@ -154,22 +160,48 @@ FAULTS = [
     ("insecure_ports_are_fenced", "no policy denies by default", lambda o: drop(o, "NetworkPolicy", "default")),
 ]
 
+# The same, where there is a Prometheus.
+OBSERVED_FAULTS = [
+    ("nobody_gets_a_token", "Deployment grafana: mounts a token",
+     lambda o: at(o, "Deployment", "grafana")["spec"]["template"]["spec"].pop("automountServiceAccountToken")),
+    ("nobody_gets_a_token", "ServiceAccount prometheus: mounts its token",
+     lambda o: at(o, "ServiceAccount", "prometheus").pop("automountServiceAccountToken")),
+    ("rights_are_few", "allows more than to look at pods",
+     lambda o: at(o, "Role", "prometheus")["rules"][0]["resources"].append("secrets")),
+    ("rights_are_few", "allows more than to look at pods",
+     lambda o: at(o, "Role", "prometheus")["rules"][0]["verbs"].append("delete")),
+    ("rights_are_few", "a right in the whole cluster", lambda o: at(o, "Role", "prometheus").update(kind="ClusterRole")),
+    ("rights_are_few", "its Role is not there", lambda o: drop(o, "Role", "prometheus")),
+    ("rights_are_few", "gives rights to central",
+     lambda o: at(o, "RoleBinding", "prometheus")["subjects"][0].update(name="central")),
+    ("what_is_called_can_be_reached", "may not call prometheus:9090",
+     lambda o: drop_rule(o, "grafana", "egress", 9090)),
+    ("metrics_can_be_scraped", "container monitor: Prometheus may not call 9466",
+     lambda o: drop_rule(o, "prometheus", "egress", 9466)),
+    ("metrics_can_be_scraped", "container central: 9464 may not be called by Prometheus",
+     lambda o: drop_rule(o, "central", "ingress", 9464)),
+    ("metrics_can_be_scraped", "container driver: 0 ports for metrics",
+     lambda o: container(o, "driver")["ports"][1].update(name="numbers")),
+]
+
 
 class PolicyTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.objects = rendering.load(rendering.kustomize(rendering.RELEASE_OVERLAY))
+        cls.observed = rendering.load(rendering.kustomize(rendering.K8S / "overlays/production"))
 
     def test_each_fault_is_named_by_its_rule(self):
-        for rule, sentence, fault in FAULTS:
+        for sound, (rule, sentence, fault) in [(self.objects, f) for f in FAULTS] + [
+                (self.observed, f) for f in OBSERVED_FAULTS]:
             with self.subTest(f"{rule}: {sentence}"):
-                objects = copy.deepcopy(self.objects)
+                objects = copy.deepcopy(sound)
                 fault(objects)
                 found = policy.findings(objects, policy.OVERLAY_RULES)
                 self.assertTrue(any(re.match(f"{rule}: .*{sentence}", f) for f in found), found)
 
     def test_each_rule_has_a_fault(self):
-        self.assertEqual({rule.__name__ for rule in policy.OVERLAY_RULES}, {rule for rule, _, _ in FAULTS})
+        self.assertEqual({rule.__name__ for rule in policy.OVERLAY_RULES}, {rule for rule, _, _ in FAULTS + OBSERVED_FAULTS})
 
 
 if __name__ == "__main__":
