@@ -80,6 +80,8 @@ ALERT_FAULTS = [
     ("books", "KafkaGone: its runbook is longer", lambda r, c, b: b.update(KafkaGone=b["KafkaGone"] + "\n" * 50)),
     ("books", "KafkaGone: is not in docs/runbooks/README.md with its severity",
      lambda r, c, b: b.update(README=b["README"].replace("(KafkaGone.md) | critical", "(KafkaGone.md) | warning"))),
+    ("books", "KafkaGone: links to Gone", lambda r, c, b: b.update(KafkaGone=b["KafkaGone"] + "[Gone](Gone.md)")),
+    ("books", "KafkaGone: calls TicketService/Gone", lambda r, c, b: b.update(KafkaGone=b["KafkaGone"] + "TicketService/Gone")),
 ]
 
 # (what is said, the fault in a dashboard of ledger.json)
@@ -126,7 +128,8 @@ class ObservabilityTest(unittest.TestCase):
     def alert_findings(self, rules, cases, runbooks):
         return {"says": list(observability.alerts_say_what_they_are(rules)),
                 "cases": list(observability.every_alert_has_a_case_that_fires_and_one_that_stays_quiet(rules, cases)),
-                "books": list(observability.every_alert_has_a_runbook(rules, runbooks))}
+                "books": [*observability.every_alert_has_a_runbook(rules, runbooks),
+                          *observability.runbooks_name_what_is_there(runbooks)]}
 
     def test_promtool_takes_the_configurations_and_the_rules_and_refuses_faulty_ones(self):
         for path in CONFIGS:
