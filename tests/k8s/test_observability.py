@@ -4,7 +4,6 @@ a running program. What the programs export is compared in test_prometheus.py.""
 import copy
 import pathlib
 import re
-import shutil
 import subprocess
 import tempfile
 import unittest
@@ -240,7 +239,6 @@ class ObservabilityTest(unittest.TestCase):
             self.assertEqual(policy.OUR_IMAGES.match(services[service]["image"].partition(":")[0])[1], job)
             self.assertEqual(int(port), ports[job])
 
-    @unittest.skipUnless(shutil.which("docker-compose"), "no docker-compose")
     def test_docker_compose_takes_both_files_together(self):
         files = ["-f", DOCKER / "compose.yaml", "-f", DOCKER / "compose.observability.yaml"]
         done = subprocess.run(["docker-compose", *files, "config", "-q"], capture_output=True, text=True, timeout=60)
