@@ -149,14 +149,15 @@ class ObservabilityTest(unittest.TestCase):
         well, said = promtool("test", "rules", *sorted(observability.CASES.glob("*.yaml")))
         self.assertTrue(well, said)
 
-    def test_the_cases_notice_an_alert_that_never_fires_and_one_that_always_does(self):
+    def test_the_cases_notice_an_alert_that_never_fires_always_does_or_does_not_wait(self):
         for name in self.rules:
             for number, _ in enumerate(a for a in observability.alerts_of({name: self.rules[name]})):
-                for fault in ("vector(1) > 1", "vector(1)"):
+                for fault in ("vector(1) > 1", "vector(1)", "no for"):
                     broken = copy.deepcopy(self.rules[name])
                     rule = observability.alerts_of({name: broken})[number]
-                    rule["expr"] = fault
-                    rule.pop("for", None)
+                    if rule.pop("for", None) is None and fault == "no for":
+                        continue  # It never waits.
+                    rule["expr"] = rule["expr"] if fault == "no for" else fault
                     for file in (name, "recording.yaml"):
                         (self.folder / file).write_text(yaml.safe_dump(broken if file == name else self.rules[file]),
                                                         encoding="utf-8")
