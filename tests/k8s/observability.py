@@ -1,5 +1,6 @@
 """Rules, their cases, runbooks and dashboards: what they must be beyond well formed. Each check is a function that yields
 what is wrong, as a sentence; test_observability.py shows for each of them something that it refuses."""
+import functools
 import json
 import pathlib
 import re
@@ -165,17 +166,22 @@ def every_alert_has_a_runbook(files, runbooks):
             yield f"{name}: is not in docs/runbooks/README.md with its severity"
 
 
+@functools.cache
+def methods():
+    """{service: its methods}"""
+    protos = "\n".join(p.read_text(encoding="utf-8") for p in (rendering.ROOT / "proto/evcharging").rglob("*.proto"))
+    return {name: set(re.findall(r"\brpc (\w+)\(", body))
+            for name, body in re.findall(r"^service (\w+) \{(.*?)^\}", protos, re.MULTILINE | re.DOTALL)}
+
+
 def runbooks_name_what_is_there(runbooks):
     """Links to other runbooks, and methods to call."""
-    protos = "\n".join(p.read_text(encoding="utf-8") for p in (rendering.ROOT / "proto/evcharging").rglob("*.proto"))
-    services = {name: set(re.findall(r"\brpc (\w+)\(", body))
-                for name, body in re.findall(r"^service (\w+) \{(.*?)^\}", protos, re.MULTILINE | re.DOTALL)}
     for name, text in runbooks.items():
         for link in re.findall(r"\]\((\w+)\.md\)", text):
             if link not in runbooks:
                 yield f"{name}: links to {link}, which is not there"
         for service, method in re.findall(r"\b(\w+Service)/(\w+)", text):
-            if method not in services.get(service, ()):
+            if method not in methods().get(service, ()):
                 yield f"{name}: calls {service}/{method}, which is not there"
 
 
