@@ -19,6 +19,7 @@ const std::map<std::string, std::string>& Words() {
       {"watch", "points sessions"},
       {"stop", "point session all"},
       {"resume", "point all"},
+      {"dead-letters", "list show"},
       {"completion", "bash zsh"},
       {"tail",
        "charging_session_data charging_session_complete charging_status_updates system_alerts charging_dead_letter"}};

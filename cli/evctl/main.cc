@@ -12,18 +12,22 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "base/text.h"
 #include "cli/evctl/central.h"
 #include "cli/evctl/completion.h"
+#include "cli/evctl/dead_letters.h"
 #include "cli/evctl/doctor.h"
 #include "cli/evctl/get.h"
 #include "cli/evctl/orders.h"
 #include "cli/evctl/table.h"
 #include "cli/evctl/tail.h"
 #include "cli/evctl/watch.h"
+#include "cli/evctl/words.h"
 #include "config/command_line.h"
+#include "events/topics.h"
 #include "process/stop_signal.h"
 #include "process/version.h"
 
@@ -79,6 +83,7 @@ class Program {
     AddAcceptCluster();
     AddDoctor();
     AddTail();
+    AddDeadLetters();
     AddCompletion();
   }
 
@@ -124,7 +129,7 @@ class Program {
     command->add_option("-o,--output", output_, what)->capture_default_str();
   }
   void AddKafka(CLI::App* command) {
-    command->add_option("--kafka-brokers", tail_.kafka.brokers, "Brokers, host:port, separated by commas")
+    command->add_option("--kafka-brokers", tail_.log.kafka.brokers, "Brokers, host:port, separated by commas")
         ->envname("EV_KAFKA_BROKERS")
         ->capture_default_str();
     command->add_option("--kafka-config", settings_, "Any librdkafka setting, key=value; may be repeated")
@@ -135,7 +140,7 @@ class Program {
     for (const std::string& text : settings_) {
       auto setting = ev::kafka::ParseSetting(text);
       if (!setting.ok()) return setting.status();
-      tail_.kafka.extra.push_back(*std::move(setting));
+      tail_.log.kafka.extra.push_back(*std::move(setting));
     }
     return absl::OkStatus();
   }
@@ -268,7 +273,7 @@ class Program {
                                    "  evctl doctor --central localhost:6001 --kafka-brokers localhost:9092",
                                    [this](const Central& central) -> absl::Status {
                                      if (auto status = ReadSettings(); !status.ok()) return status;
-                                     return Doctor(central, tail_.kafka, WantsColor(), std::cout);
+                                     return Doctor(central, tail_.log.kafka, WantsColor(), std::cout);
                                    });
     AddKafka(command);
   }
@@ -279,7 +284,7 @@ class Program {
                             "  evctl tail charging_session_data -o ancestor\n"
                             "  evctl tail charging_status_updates --follow",
                             [this] { return RunTail(); });
-    command->add_option("topic", tail_.topic, "For example charging_session_data");
+    command->add_option("topic", tail_.log.topic, "For example charging_session_data");
     AddKafka(command);
     command
         ->add_option(
@@ -288,11 +293,42 @@ class Program {
             "(type, message_id, cp_id, session_id, energy_consumed_kwh, total_cost, charging_rate, timestamp)")
         ->check(CLI::IsMember({"json", "ancestor"}))
         ->capture_default_str();
+    command->add_option("--point", tail_.point, "Only what is about this charging point");
+    command->add_option("--session", tail_.session, "Only what is about this session");
     command->add_flag("--follow", follows_, "Stay and print what comes, until Ctrl-C");
   }
 
+  void AddDeadLetters() {
+    CLI::App* command = Add("dead-letters", "What Central could not use, with why and where it stood",
+                            "  evctl dead-letters list\n"
+                            "  evctl dead-letters list -o csv > letters.csv\n"
+                            "  evctl dead-letters show 17                      # the whole message",
+                            [this] { return RunDeadLetters(); });
+    command->add_option("what", order_.what, "list or show");
+    command->add_option("offset", order_.id, "Of show: which one");
+    command->add_option("--topic", letters_topic_, "Central's --topic-dead-letter")->capture_default_str();
+    AddOutput(command, "table or csv");
+    AddKafka(command);
+  }
+
+  absl::Status RunDeadLetters() {
+    if (auto status = ReadSettings(); !status.ok()) return status;
+    tail_.log.topic = letters_topic_;
+    if (order_.what == "list") {
+      const auto output = ParseOutput(output_);
+      if (!output.ok()) return output.status();
+      return ListDeadLetters(tail_.log, *output, WantsColor(), std::cout);
+    }
+    if (order_.what != "show") return NotOneOf("dead-letters", order_.what, {"list", "show"});
+    std::int64_t offset = 0;
+    if (!absl::SimpleAtoi(order_.id, &offset) || offset < 0) {
+      return absl::InvalidArgumentError("dead-letters show: which offset? evctl dead-letters list shows them");
+    }
+    return ShowDeadLetter(tail_.log, offset, std::cout);
+  }
+
   absl::Status RunTail() {
-    if (tail_.topic.empty()) return absl::InvalidArgumentError("tail: which topic? (evctl tail --help)");
+    if (tail_.log.topic.empty()) return absl::InvalidArgumentError("tail: which topic? (evctl tail --help)");
     if (auto status = ReadSettings(); !status.ok()) return status;
     if (tail_output_ == "ancestor") tail_.format = TailFormat::kAncestor;
     if (follows_) stop_.emplace();
@@ -319,6 +355,7 @@ class Program {
   ChargeOptions charge_;
   TailOptions tail_;
   std::string tail_output_ = "json";
+  std::string letters_topic_ = ev::Topics().dead_letter.name;
   std::vector<std::string> settings_;
   bool follows_ = false;
 };

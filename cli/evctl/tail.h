@@ -5,8 +5,7 @@
 #include <string>
 
 #include "absl/status/status.h"
-#include "absl/time/time.h"
-#include "kafka/kafka_config.h"
+#include "cli/evctl/read_log.h"
 #include "process/stop_signal.h"
 
 namespace ev::evctl {
@@ -17,19 +16,16 @@ enum class TailFormat {
 };
 
 struct TailOptions {
-  kafka::KafkaConfig kafka;
-  std::string topic;
+  ReadLogOptions log;
   TailFormat format = TailFormat::kJson;
-  absl::Duration connect_limit = absl::Seconds(10);
+  // Filters; empty: any. With one, what cannot be decoded is left out.
+  std::string point;
+  std::string session;
 };
 
 // Prints a topic of EVCharge as JSON, one object a line: the decoded message under `value`, or `undecodable` with the
 // body in hexadecimal, beside `topic`, `partition`, `offset`, `key` and `headers`. In the ancestor's format the decoded
-// message is the whole line, and one that cannot be decoded has `type` "undecodable" first. Returns Unavailable when no
-// broker answers within the limit, NotFound for a topic that is not there.
-//
-// Ends at what the log holds when it starts; with `stop`, goes on with what comes until a stop is asked for or nobody
-// reads `out` any more.
+// message is the whole line, and one that cannot be decoded has `type` "undecodable" first. Otherwise as ReadLog().
 absl::Status Tail(const TailOptions& options, process::StopSignal* stop, std::ostream& out);
 
 }  // namespace ev::evctl

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import unittest
 
-from network import Network, Process, ProcessTest, run
+from network import Network, Process, ProcessTest, eventually, run
 from terminal import TerminalProcess
 from test_console import start_broker
 
@@ -129,6 +129,38 @@ class Evctl(ProcessTest):
             self.assertEqual(terminal.color_of("AVAILABLE"), "32" if colored else "")
             terminal.close()
         self.assertNotIn("\x1b", self.evctl(net, "get", "points"))
+
+    # B198
+    def test_what_is_put_aside_is_listed_with_its_reason_and_shown_whole(self):
+        net = self.network()
+        asked = ("--kafka-brokers", net.broker)
+        self.assertEqual(run("evctl", "dead-letters", "list", *asked).stdout, "none\n")
+        subprocess.run(["kcat", "-b", net.broker, "-P", "-t", "charging_session_data", "-p", "0", "-k", "cp_001"],
+                       input=b"\xff\xfe", timeout=60, check=True)
+        listed = eventually("the message is put aside", lambda: [
+            row for row in csv.DictReader(io.StringIO(run("evctl", "dead-letters", "list", "-o", "csv", *asked).stdout))])
+        self.assertEqual([(r["offset"], r["reason"], r["key"], r["origin_topic"], r["origin_offset"]) for r in listed],
+                         [("0", "UNDECODABLE", "cp_001", "charging_session_data", "0")])
+        self.assertIn("UNDECODABLE", run("evctl", "dead-letters", "list", *asked).stdout)
+        shown = run("evctl", "dead-letters", "show", "0", *asked).stdout
+        self.assertIn("ev-reason: UNDECODABLE\n", shown)
+        self.assertIn("undecodable: fffe\n", shown)
+        missing = run("evctl", "dead-letters", "show", "7", *asked)
+        self.assertEqual(missing.returncode, 1)
+        self.assertIn("holds no offset 7", missing.stderr)
+        for words in ("show", "show x", "replay"):
+            self.assertEqual(run("evctl", "dead-letters", *words.split(), *asked).returncode, 2, words)
+
+    # B198
+    def test_tail_shows_what_is_about_one_session_or_point_only(self):
+        net = self.network(engine=["--sim-full-after", "2s"])
+        sessions = [net.charge("ann", "cp_001"), net.charge("bob", "cp_002")]
+        for session in sessions:
+            net.wait_session(session, "COMPLETED")
+        for flags in (("--session", sessions[1]), ("--point", "cp_002"), ("--point", "cp_002", "-o", "ancestor")):
+            finals = net.topic("charging_session_complete", *flags)
+            self.assertEqual([m.get("value", m)["session_id"] for m in finals], [sessions[1]], flags)
+        self.assertEqual(net.topic("charging_session_complete", "--session", sessions[0], "--point", "cp_002"), [])
 
     # B196
     def test_the_shells_complete_commands_and_their_options(self):

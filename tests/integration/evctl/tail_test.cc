@@ -30,7 +30,7 @@ TEST(TailTest, ARecordIsOneLineOfJsonWithoutAControlCharacter) {
   EV_ASSERT_OK((*producer)->Flush(absl::Seconds(20)));
 
   std::ostringstream out;
-  EV_ASSERT_OK(Tail({.kafka = config, .topic = topic.name}, nullptr, out));
+  EV_ASSERT_OK(Tail({.log = {.kafka = config, .topic = topic.name}}, nullptr, out));
   EXPECT_THAT(out.str(), HasSubstr(R"("key":"cp\n\u001b\u007f\u009b)"
                                    "\xc3\xa9\""));
   EXPECT_THAT(out.str(), HasSubstr(R"("why":"\u0085")"));

@@ -1,0 +1,98 @@
+#include "cli/evctl/dead_letters.h"
+
+#include <deque>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "base/text.h"
+#include "cli/evctl/json.h"
+#include "evcharging/events/v1/facts.pb.h"
+
+namespace ev::evctl {
+namespace {
+
+constexpr std::size_t kMaxListed = 10'000;
+
+// Its columns: the names in CSV, and in a table.
+const std::vector<std::string>& Names(Output output) {
+  static const auto* const csv = new std::vector<std::string>{
+      "offset", "reason", "key", "origin_topic", "origin_partition", "origin_offset", "origin_time", "detail"};
+  static const auto* const table =
+      new std::vector<std::string>{"OFFSET", "REASON", "KEY", "TOPIC", "PARTITION", "AT", "TIME", "DETAIL"};
+  return output == Output::kCsv ? *csv : *table;
+}
+
+std::string Header(const IncomingMessage& message, absl::string_view name) {
+  for (const auto& [key, text] : message.headers) {
+    if (key == name) return std::string(text);
+  }
+  return "";
+}
+
+std::string OriginTime(const IncomingMessage& message) {
+  std::int64_t millis = 0;
+  if (!absl::SimpleAtoi(Header(message, "ev-origin-timestamp"), &millis)) return "";
+  return absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", absl::FromUnixMillis(millis), absl::UTCTimeZone());
+}
+
+std::vector<Cell> Row(const IncomingMessage& message) {
+  return {{absl::StrCat(message.offset), ""},
+          {Header(message, "ev-reason"), "33"},
+          {std::string(message.key), ""},
+          {Header(message, "ev-origin-topic"), ""},
+          {Header(message, "ev-origin-partition"), ""},
+          {Header(message, "ev-origin-offset"), ""},
+          {OriginTime(message), ""},
+          {Header(message, "ev-detail"), ""}};
+}
+
+}  // namespace
+
+absl::Status ListDeadLetters(const ReadLogOptions& options, Output output, bool colored, std::ostream& out) {
+  if (output != Output::kTable && output != Output::kCsv) {
+    return absl::InvalidArgumentError(
+        "-o: dead-letters list prints table or csv; as JSON: evctl tail charging_dead_letter");
+  }
+  std::deque<std::vector<Cell>> rows;
+  const absl::Status read =
+      ReadLog(options, nullptr, [&](absl::string_view, std::int32_t, const IncomingMessage& message) {
+        if (rows.size() == kMaxListed) rows.pop_front();
+        rows.push_back(Row(message));
+        return true;
+      });
+  if (!read.ok()) return read;
+  const std::vector<std::vector<Cell>> all(rows.begin(), rows.end());
+  if (output == Output::kCsv) {
+    out << CsvText(Names(output), all);
+  } else {
+    out << (all.empty() ? "none\n" : TableText(Names(output), all, colored));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ShowDeadLetter(const ReadLogOptions& options, std::int64_t offset, std::ostream& out) {
+  bool is_found = false;
+  const absl::Status read =
+      ReadLog(options, nullptr, [&](absl::string_view, std::int32_t, const IncomingMessage& message) {
+        if (message.offset != offset) return message.offset < offset;
+        is_found = true;
+        out << "offset: " << offset << "\nkey: " << Printable(message.key) << '\n';
+        for (const auto& [name, text] : message.headers) out << Printable(name) << ": " << Printable(text) << '\n';
+        evcharging::events::v1::Fact fact;
+        if (!fact.ParseFromArray(message.value.data(), static_cast<int>(message.value.size())) ||
+            !PrintJson(fact, out).ok()) {
+          out << "undecodable: " << absl::BytesToHexString(message.value) << '\n';
+        }
+        return false;
+      });
+  if (!read.ok() || is_found) return read;
+  return absl::NotFoundError(
+      absl::StrCat(options.topic, " holds no offset ", offset, "; evctl dead-letters list shows them"));
+}
+
+}  // namespace ev::evctl

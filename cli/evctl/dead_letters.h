@@ -1,0 +1,23 @@
+#ifndef EV_CLI_EVCTL_DEAD_LETTERS_H_
+#define EV_CLI_EVCTL_DEAD_LETTERS_H_
+
+#include <cstdint>
+#include <iosfwd>
+#include <optional>
+
+#include "absl/status/status.h"
+#include "cli/evctl/read_log.h"
+#include "cli/evctl/table.h"
+
+namespace ev::evctl {
+
+// What Central has put aside, oldest first, with why and where it stood; of more than 10,000 the newest. `output` is
+// not kWide. `options.topic` is the dead letters'. Errors: see ReadLog().
+absl::Status ListDeadLetters(const ReadLogOptions& options, Output output, bool colored, std::ostream& out);
+
+// The one at `offset`, with its headers and its body as JSON, or in hexadecimal. NotFound: the log does not hold it.
+absl::Status ShowDeadLetter(const ReadLogOptions& options, std::int64_t offset, std::ostream& out);
+
+}  // namespace ev::evctl
+
+#endif  // EV_CLI_EVCTL_DEAD_LETTERS_H_
