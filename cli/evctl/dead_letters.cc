@@ -67,11 +67,7 @@ absl::Status ListDeadLetters(const ReadLogOptions& options, Output output, bool 
       });
   if (!read.ok()) return read;
   const std::vector<std::vector<Cell>> all(rows.begin(), rows.end());
-  if (output == Output::kCsv) {
-    out << CsvText(Names(output), all);
-  } else {
-    out << (all.empty() ? "none\n" : TableText(Names(output), all, colored));
-  }
+  out << RowsText(output, Names(output), all, colored);
   return absl::OkStatus();
 }
 

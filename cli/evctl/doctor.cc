@@ -7,6 +7,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
 #include "base/text.h"
+#include "cli/evctl/table.h"
 #include "events/topics.h"
 #include "kafka/admin.h"
 
@@ -97,8 +98,7 @@ void Print(const Finding& finding, bool colored, std::ostream& out) {
   const absl::string_view word = is_ok ? "ok" : has_failed ? "FAILED" : "warning";
   const absl::string_view color = is_ok ? "32" : has_failed ? "31" : "33";
   const std::string mark = absl::StrFormat("%-8s", word);
-  out << (colored ? absl::StrCat("\x1b[", color, "m", mark, "\x1b[m") : mark)
-      << absl::StrFormat("%-9s %s\n", finding.part, Printable(finding.text));
+  out << Painted(mark, color, colored) << absl::StrFormat("%-9s %s\n", finding.part, Printable(finding.text));
   if (!finding.next_step.empty()) out << absl::StrFormat("%18s%s\n", "", Printable(finding.next_step));
 }
 

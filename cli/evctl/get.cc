@@ -41,14 +41,8 @@ absl::Status PrintAll(const Central& central, const std::unique_ptr<Stub>& stub,
     }
     request.set_page_token(response->next_page_token());
   } while (!request.page_token().empty());
-  if (options.output == Output::kJson) return absl::OkStatus();
-  const auto names = Names<Item>(options.output);
-  if (options.output == Output::kCsv) {
-    out << CsvText(names, rows);
-  } else if (rows.empty()) {
-    out << "none\n";
-  } else {
-    out << TableText(names, rows, options.colored);
+  if (options.output != Output::kJson) {
+    out << RowsText(options.output, Names<Item>(options.output), rows, options.colored);
   }
   return absl::OkStatus();
 }

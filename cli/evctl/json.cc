@@ -1,14 +1,13 @@
 #include "cli/evctl/json.h"
 
 #include <ostream>
-#include <string>
 
 #include "base/text.h"
 #include "google/protobuf/util/json_util.h"
 
 namespace ev::evctl {
 
-absl::Status PrintJson(const google::protobuf::Message& message, std::ostream& out) {
+absl::StatusOr<std::string> JsonText(const google::protobuf::Message& message) {
   google::protobuf::util::JsonPrintOptions print;
   print.preserve_proto_field_names = true;
   print.always_print_primitive_fields = true;
@@ -16,8 +15,13 @@ absl::Status PrintJson(const google::protobuf::Message& message, std::ostream& o
   if (!google::protobuf::util::MessageToJsonString(message, &json, print).ok()) {
     return absl::InternalError("an answer could not be printed as JSON");
   }
-  out << EscapeJson(json) << '\n';
-  return absl::OkStatus();
+  return json;
+}
+
+absl::Status PrintJson(const google::protobuf::Message& message, std::ostream& out) {
+  const auto json = JsonText(message);
+  if (json.ok()) out << EscapeJson(*json) << '\n';
+  return json.status();
 }
 
 }  // namespace ev::evctl

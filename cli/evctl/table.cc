@@ -52,9 +52,7 @@ std::string TableText(absl::Span<const std::string> names, absl::Span<const std:
   }
   std::string out;
   const auto add = [&](std::size_t i, absl::string_view text, absl::string_view color) {
-    const std::string shown = Printable(text);
-    const bool has_color = colored && !color.empty();
-    absl::StrAppend(&out, has_color ? absl::StrCat("\x1b[", color, "m") : "", shown, has_color ? "\x1b[m" : "");
+    absl::StrAppend(&out, Painted(Printable(text), color, colored));
     if (i + 1 < names.size()) out.append(widths[i] - std::min(widths[i], Width(text)) + 2, ' ');
   };
   const auto end_line = [&out] {
@@ -79,6 +77,16 @@ std::string CsvText(absl::Span<const std::string> names, absl::Span<const std::v
     out += '\n';
   }
   return out;
+}
+
+std::string RowsText(Output output, absl::Span<const std::string> names, absl::Span<const std::vector<Cell>> rows,
+                     bool colored) {
+  if (output == Output::kCsv) return CsvText(names, rows);
+  return rows.empty() ? "none\n" : TableText(names, rows, colored);
+}
+
+std::string Painted(absl::string_view text, absl::string_view color, bool colored) {
+  return colored && !color.empty() ? absl::StrCat("\x1b[", color, "m", text, "\x1b[m") : std::string(text);
 }
 
 }  // namespace ev::evctl

@@ -29,6 +29,13 @@ std::string TableText(absl::Span<const std::string> names, absl::Span<const std:
 // before it: ids and reasons are chosen by others.
 std::string CsvText(absl::Span<const std::string> names, absl::Span<const std::vector<Cell>> rows);
 
+// As CSV, or as a table: "none" where there is no row.
+std::string RowsText(Output output, absl::Span<const std::string> names, absl::Span<const std::vector<Cell>> rows,
+                     bool colored);
+
+// `text` in a colour (see Cell) when `colored`.
+std::string Painted(absl::string_view text, absl::string_view color, bool colored);
+
 }  // namespace ev::evctl
 
 #endif  // EV_CLI_EVCTL_TABLE_H_

@@ -12,11 +12,11 @@
 #include "absl/strings/escaping.h"
 #include "base/text.h"
 #include "cli/evctl/ancestor.h"
+#include "cli/evctl/json.h"
 #include "evcharging/events/v1/alerts.pb.h"
 #include "evcharging/events/v1/facts.pb.h"
 #include "evcharging/events/v1/status.pb.h"
 #include "events/topics.h"
-#include "google/protobuf/util/json_util.h"
 
 namespace ev::evctl {
 namespace {
@@ -27,13 +27,8 @@ namespace events = evcharging::events::v1;
 using Decoder = std::function<std::optional<nlohmann::ordered_json>(absl::string_view body)>;
 
 nlohmann::ordered_json AsItIs(const google::protobuf::Message& message) {
-  google::protobuf::util::JsonPrintOptions print;
-  print.preserve_proto_field_names = true;
-  print.always_print_primitive_fields = true;
-  std::string json;
-  // Fails for a field that JSON cannot hold, such as a time before the year 1.
-  if (!google::protobuf::util::MessageToJsonString(message, &json, print).ok()) return {};
-  return nlohmann::ordered_json::parse(json);
+  const auto json = JsonText(message);
+  return json.ok() ? nlohmann::ordered_json::parse(*json) : nlohmann::ordered_json();
 }
 
 template <typename Message>

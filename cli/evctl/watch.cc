@@ -46,10 +46,7 @@ absl::Status PrintItem(const Item& item, const WatchOptions& options, std::ostre
   if (options.output == Output::kJson) return PrintJson(item, out);
   out << absl::FormatTime("%H:%M:%S", absl::Now(), absl::UTCTimeZone());
   for (const Cell& cell : Row(item, Output::kTable)) {
-    const std::string text = Printable(cell.text);
-    if (text.empty()) continue;
-    out << "  "
-        << (options.colored && !cell.color.empty() ? absl::StrCat("\x1b[", cell.color, "m", text, "\x1b[m") : text);
+    if (!cell.text.empty()) out << "  " << Painted(Printable(cell.text), cell.color, options.colored);
   }
   out << '\n';
   return absl::OkStatus();

@@ -219,6 +219,17 @@ class ProcessTest(unittest.TestCase):
                 process.process.stdin.close()
 
 
+def start_broker(test):
+    """An embedded broker that ends with the test."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="ev-e2e-"))
+    test.addCleanup(shutil.rmtree, folder, True)
+    port = free_port()
+    broker = Process("broker", ["ev-broker", "--port", str(port)], folder, stdin=subprocess.DEVNULL)
+    test.addCleanup(broker.kill)
+    eventually("the broker prints its address", lambda: str(port) in broker.output())
+    return f"localhost:{port}"
+
+
 class Network:
     """Central, charging points and drivers on one broker. Use as a context manager."""
 

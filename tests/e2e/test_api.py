@@ -5,8 +5,7 @@ import subprocess
 import sys
 import unittest
 
-from network import ROOT, Network
-from test_console import start_broker
+from network import ROOT, Network, start_broker
 
 PROTOS = ROOT / "proto/evcharging"
 EXAMPLE = re.compile(r"^ {4}(grpcurl .*)$", re.M)

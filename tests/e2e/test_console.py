@@ -1,27 +1,12 @@
 """Central's console as an operator has it: on a terminal, in a pipe, and without either."""
-import pathlib
 import re
-import shutil
 import select
 import signal
 import socket
-import subprocess
-import tempfile
 import unittest
 
-from network import LIMIT_S, Network, Process, eventually, free_port
+from network import LIMIT_S, Network, eventually, free_port, start_broker
 from terminal import TerminalProcess
-
-
-def start_broker(test):
-    """An embedded broker that ends with the test."""
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="ev-e2e-"))
-    test.addCleanup(shutil.rmtree, folder, True)
-    port = free_port()
-    broker = Process("broker", ["ev-broker", "--port", str(port)], folder, stdin=subprocess.DEVNULL)
-    test.addCleanup(broker.kill)
-    eventually("the broker prints its address", lambda: str(port) in broker.output())
-    return f"localhost:{port}"
 
 
 class OnTerminal(Network):

@@ -7,9 +7,8 @@ import signal
 import subprocess
 import unittest
 
-from network import Network, Process, ProcessTest, eventually, run
+from network import Network, Process, ProcessTest, eventually, run, start_broker
 from terminal import TerminalProcess
-from test_console import start_broker
 
 
 class Evctl(ProcessTest):
