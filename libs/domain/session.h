@@ -42,6 +42,7 @@ enum class EndReason {
   kWrittenOff = 9,
   kJournalFull = 10,
 };
+inline constexpr int kEndReasons = 10;
 
 enum class DenialReason {
   kNone = 0,

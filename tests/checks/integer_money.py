@@ -6,7 +6,7 @@ import source_tree
 
 WHERE = re.compile(r"^(proto/.*\.proto|(libs|services)/.*\.(h|cc))$")
 # What others want as a double: a metric's value, an option's range.
-FOR_OTHERS = re.compile(r"\.(Set|Range)\(.*static_cast<double>\(\w+(\.\w+)*\)")
+FOR_OTHERS = re.compile(r"\.(Set|Increment|Range)\(.*static_cast<double>\(\w+(\.\w+)*\)")
 FLOATING = re.compile(r"\b(float|double|long double|float_t|double_t)\b|\b\d+\.\d*(e[+-]?\d+)?f?\b|\bToDouble\w*\(")
 QUANTITY = re.compile(r"mwh|micros|amount|price|energy", re.I)
 COMMENT = re.compile(r"//.*$")

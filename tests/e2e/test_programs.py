@@ -453,7 +453,8 @@ class Programs(ProcessTest):
                 "ev_charging_points", "ev_sessions", "ev_links", "ev_outbox_rows", "ev_producer_queue",
                 "ev_facts_applied_total", "ev_late_samples_total", "ev_unknown_samples_total",
                 "ev_denials_dropped_total", "ev_alerts_total", "ev_dedup_ids", "ev_dedup_evictions_total", "ev_calls_waiting",
-                "ev_commit_backlog", "ev_outbox_read_failures_total", "ev_kafka_connected"],
+                "ev_commit_backlog", "ev_outbox_read_failures_total", "ev_kafka_connected", "ev_tickets_total",
+                "ev_billed_energy_mwh_total", "ev_billed_micros_total"],
             "ev-engine": [
                 "ev_messages_out_total", "ev_journal_facts", "ev_journal_thinned_facts_total",
                 "ev_kafka_in_flight_messages", "ev_sessions", "ev_sessions_unsettled", "ev_kafka_connected"],
@@ -474,6 +475,10 @@ class Programs(ProcessTest):
                 "available", "reserved", "charging", "stopped", "faulted", "disconnected"},
             ("ev-central", "ev_sessions", "state"): {
                 "requested", "unconfirmed", "granted", "charging", "awaiting_final", "completed", "denied", "expired"},
+            ("ev-central", "ev_tickets_total", "end_reason"): {
+                "unplugged", "driver_stop", "target_reached", "operator_stop", "fault", "monitor_lost", "vehicle_full",
+                "engine_restarted", "written_off", "journal_full"},
+            ("ev-central", "ev_billed_micros_total", "currency"): {"EUR"},
             ("ev-central", "ev_messages_out_total", "topic"): {
                 "charging_status_updates", "system_alerts", "charging_dead_letter"},
             ("ev-central", "ev_messages_out_total", "result"): {"acknowledged", "failed", "dropped"},

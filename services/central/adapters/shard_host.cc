@@ -39,8 +39,11 @@ struct ShardHost::Slot {
 struct ShardHost::Metrics {
   using Total = metrics::Total;
 
-  explicit Metrics(metrics::Registry& of) : registry(of) {
+  Metrics(metrics::Registry& of, const std::string& currency) : registry(of) {
     // Each at 0 from the start.
+    for (int i = 1; i <= kEndReasons; ++i) Tickets(static_cast<EndReason>(i));
+    billed_energy = registry.AddCounter("ev_billed_energy_mwh_total", "Energy of the tickets issued since the start.");
+    BilledAmount(currency);
     for (const char* reason : kDeadLetterReasons) DeadLetters(reason);
     for (int kind = 1; kind <= kAlertKinds; ++kind) Alerts(static_cast<AlertKind>(kind));
     commit_seconds =
@@ -87,6 +90,17 @@ struct ShardHost::Metrics {
     return registry.AddCounter("ev_dead_letters_total", "Messages put aside by reason.", {{"reason", Lower(reason)}});
   }
 
+  metrics::Counter Tickets(EndReason reason) {
+    return registry.AddCounter("ev_tickets_total", "Tickets issued since the start, by why the charge ended.",
+                               {{"end_reason", Lower(Name(reason))}});
+  }
+
+  // Of the currencies that operators have set, one is there from the start: that of new charging points.
+  metrics::Counter BilledAmount(const std::string& currency) {
+    return registry.AddCounter("ev_billed_micros_total", "Amount of the tickets issued since the start, in millionths.",
+                               {{"currency", currency}});
+  }
+
   metrics::Counter Alerts(AlertKind kind) {
     return registry.AddCounter("ev_alerts_total", "What operators should know, by kind; on Kafka when it takes it.",
                                {{"kind", Lower(Name(kind))}});
@@ -94,7 +108,7 @@ struct ShardHost::Metrics {
 
   metrics::Registry& registry;
   metrics::Histogram commit_seconds, commit_rows;
-  metrics::Counter commit_failures, outbox_failures;
+  metrics::Counter commit_failures, outbox_failures, billed_energy;
   std::vector<metrics::Gauge> points, sessions;
   metrics::Gauge links, outbox, outbox_bound, backlog, backlog_bound, calls, calls_bound, dedup_size, dedup_bytes;
   // Set by Collect() only, of which one runs at a time.
@@ -125,7 +139,7 @@ ShardHost::ShardHost(const HostOptions& options, store::Store& store, const Cloc
       store_(store),
       clock_(clock),
       encoder_(std::move(encoder)),
-      metrics_(std::make_unique<Metrics>(registry)),
+      metrics_(std::make_unique<Metrics>(registry, options.shard.default_price.currency)),
       collect_(registry.OnCollect([this] { Collect(); })) {
   metrics_->outbox_bound.Set(static_cast<double>(options.outbox_bound));
   metrics_->backlog_bound.Set(static_cast<double>(options.backlog_bound));
@@ -336,6 +350,9 @@ bool ShardHost::CommitOnce() {
       return false;
     }
   }
+  for (const store::ShardBatch& batch : batches) {
+    for (const Ticket& ticket : batch.tickets) CountTicket(ticket);
+  }
   if (has_outbox) LookAtOutbox();
   // Also when there was nothing to commit: what leaves may have been read from the store, and an idle Central must not
   // go on without one.
@@ -360,6 +377,12 @@ bool ShardHost::CommitOnce() {
     }
   }
   return true;
+}
+
+void ShardHost::CountTicket(const Ticket& ticket) {
+  metrics_->Tickets(ticket.end_reason).Increment();
+  metrics_->billed_energy.Increment(static_cast<double>(ticket.energy_mwh));
+  metrics_->BilledAmount(ticket.price.currency).Increment(static_cast<double>(ticket.amount_micros));
 }
 
 void ShardHost::ShowStore() {

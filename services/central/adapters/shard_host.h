@@ -138,6 +138,7 @@ class ShardHost {
   void TickLoop(const std::stop_token& stop);
   void Deliver(int shard, Effects effects);
   // Whether the host is behind.
+  void CountTicket(const Ticket& ticket);
   void ShowStore();
   // Tells every shard when the outbox has become full or has room again.
   void LookAtOutbox();

@@ -94,6 +94,9 @@ TEST_F(FactIngestLogTest, TheFactsOfAChargeBecomeOneTicket) {
   EXPECT_TRUE(IsAllRead());
   EXPECT_EQ((log_.Marks()[{data_, world_.ShardOf(first_.cp)}].metadata), world_.store.id());
   EXPECT_EQ(ingest().lag(), absl::ZeroDuration());
+  EXPECT_THAT(Metrics(), HasSubstr("ev_tickets_total{end_reason=\"unplugged\"} 1\n"));
+  EXPECT_THAT(Metrics(), HasSubstr("ev_billed_energy_mwh_total 1000000\n"));
+  EXPECT_THAT(Metrics(), HasSubstr("ev_billed_micros_total{currency=\"EUR\"} 350000\n"));
   EV_EXPECT_OK(world_.store.CheckIntegrity());
 }
 
@@ -115,6 +118,7 @@ TEST_F(FactIngestLogTest, AfterARestartNothingIsSkippedAndNothingIsAppliedTwice)
 TEST_F(FactIngestLogTest, AFactWhoseCommitFailedComesAgain) {
   FailTheCommitOfTheFinal(/*is_written=*/false);
   EXPECT_THAT(world_.Tickets(first_), IsEmpty());
+  EXPECT_THAT(Metrics(), HasSubstr("ev_billed_energy_mwh_total 0\n"));
   Restart();
   EXPECT_TRUE(world_.IsBooked(first_));
 }
