@@ -18,6 +18,8 @@ if(BUILD_TESTING OR NOT DEFINED BUILD_TESTING)
   find_package(Python3 REQUIRED COMPONENTS Interpreter)  # The checks and the end-to-end tests.
 endif()
 
+find_program(EV_GIT git)  # Names the commit in --version; a build without it does not know.
+
 find_program(EV_CCACHE ccache)
 if(EV_CCACHE)
   # Whatever starts the build: what another clone compiled, or this one in another folder, is not compiled again.

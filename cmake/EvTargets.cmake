@@ -89,7 +89,7 @@ function(ev_add_service)
   _ev_configure_program(${A_NAME})
   target_link_libraries(${A_NAME} PRIVATE ${A_DEPS})
   _ev_record_layer(${A_NAME} service)
-  install(TARGETS ${A_NAME} RUNTIME DESTINATION bin)
+  install(TARGETS ${A_NAME} RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
 endfunction()
 
 # ev_add_proto(NAME x SRCS a.proto ... [GRPC] DEPS ...): C++ from protos below proto/, included by their path there.
@@ -148,7 +148,7 @@ function(ev_add_test)
   endforeach()
 endfunction()
 
-# ev_add_script_test(NAME x KIND checks|k8s|e2e COMMAND ... [TIMEOUT seconds] [LABELS ...]): any command that exits 0; run in
+# ev_add_script_test(NAME x KIND checks|k8s|package|e2e COMMAND ... [TIMEOUT seconds] [LABELS ...]): any command that exits 0; run in
 # the repository's root. The programs are in $EV_BIN.
 function(ev_add_script_test)
   cmake_parse_arguments(A "" "NAME;KIND;TIMEOUT" "COMMAND;LABELS" ${ARGN})

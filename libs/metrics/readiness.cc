@@ -114,7 +114,7 @@ void Readiness::Set(const std::string& condition, Condition next) {
 }
 
 Report Readiness::GetLocked() const {
-  Report report{.health = Health::kReady, .conditions = conditions_};
+  Report report{.health = Health::kReady, .conditions = conditions_, .is_stopping = stopping_};
   if (stopping_) report.conditions["process"] = {.health = Health::kNotReady, .reason = "stopping"};
   report.health = WorstOf(report.conditions);
   return report;

@@ -35,6 +35,7 @@ Health WorstOf(const Conditions& conditions);
 struct Report {
   Health health = Health::kReady;  // The worst of the conditions.
   Conditions conditions;
+  bool is_stopping = false;  // Stop() was called.
 
   // "ready", or "not ready" or "degraded" and a line `name: reason` for each condition that is not ready.
   std::string ToText() const;

@@ -1,5 +1,7 @@
 #include "process/version.h"
 
+#include "ev_version.h"
+
 namespace ev::process {
 
 absl::string_view Version() {

@@ -5,7 +5,9 @@
 
 namespace ev::process {
 
-// The project's version: "0.1.0".
+// Which version this is: "0.1.0+g06d54b5c2d1a" for the project's version and the commit it was built from, with
+// ".dirty" when files differed from it; "0.1.0" for a commit that is tagged v0.1.0, or where the build did not know its
+// commit.
 absl::string_view Version();
 
 }  // namespace ev::process

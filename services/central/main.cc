@@ -16,6 +16,7 @@
 #include "metrics/http_server.h"
 #include "process/data_dir.h"
 #include "process/listen.h"
+#include "process/service_manager.h"
 #include "process/stop_signal.h"
 #include "process/version.h"
 #include "rpc/live_streams.h"
@@ -140,6 +141,7 @@ int Run(ev::central::Options& options, ev::process::StopSignal& stop) {
   log::Info("listening", {{"grpc", (*server)->address()},
                           {"http", process::HostPort(options.service.listen, (*http)->port())},
                           {"data", (*data)->path()}});
+  const process::ServiceManager manager(readiness);
   console.Start(**host, absl::StrCat("EVCharge Central ", (*server)->address()));
 
   std::optional<std::string> why;

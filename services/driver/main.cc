@@ -14,6 +14,7 @@
 #include "process/data_dir.h"
 #include "process/line_reader.h"
 #include "process/listen.h"
+#include "process/service_manager.h"
 #include "process/stop_signal.h"
 #include "process/version.h"
 #include "rpc/server.h"
@@ -76,6 +77,7 @@ int Run(const ev::driver::Options& options, ev::process::StopSignal& stop) {
                           {"driver_id", options.driver},
                           {"follows", options.backbone ? "Kafka" : "Central"},
                           {"central", options.central.target}});
+  const process::ServiceManager manager(readiness);
 
   driver::Printer printer({.has_prompt = is_interactive, .live_interval = options.live_interval});
   if (printer.has_screen() && ::isatty(2) == 1) {

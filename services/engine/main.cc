@@ -12,6 +12,7 @@
 #include "process/data_dir.h"
 #include "process/line_reader.h"
 #include "process/listen.h"
+#include "process/service_manager.h"
 #include "process/stop_signal.h"
 #include "process/version.h"
 #include "rpc/server.h"
@@ -109,6 +110,7 @@ int Run(const ev::engine::Options& options, ev::process::StopSignal& stop) {
   log::Info("listening", {{"grpc", (*server)->address()},
                           {"http", process::HostPort(service.listen, (*http)->port())},
                           {"data", (*data)->path()}});
+  const process::ServiceManager manager(readiness);
 
   engine::EngineConsole console(**host, process::PrintLine, [&stop] { stop.RequestStop("quit"); });
   auto prompt = std::make_unique<process::LineReader>(

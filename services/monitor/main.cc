@@ -10,6 +10,7 @@
 #include "metrics/http_server.h"
 #include "process/line_reader.h"
 #include "process/listen.h"
+#include "process/service_manager.h"
 #include "process/stop_signal.h"
 #include "process/version.h"
 #include "rpc/server.h"
@@ -58,6 +59,7 @@ int Run(const ev::monitor::Options& options, ev::process::StopSignal& stop) {
   log::Info(
       "listening",
       {{"grpc", (*server)->address()}, {"http", process::HostPort(service.listen, (*http)->port())}, {"cp_id", cp}});
+  const process::ServiceManager manager(readiness);
 
   auto prompt = std::make_unique<process::LineReader>(
       process::LineReader::Options{.prompt = "monitor> ", .complete = nullptr, .history_file = ""},

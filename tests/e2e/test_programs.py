@@ -15,6 +15,7 @@ from network import TOOLS, Network, Process, ProcessTest, eventually, free_port,
 
 SERVICES = ("ev-central", "ev-engine", "ev-monitor", "ev-driver")
 MORE = {"ev-monitor": ("--cp-id", "cp_001")}  # What has no default.
+VERSION = r"\d+\.\d+\.\d+(\+[0-9A-Za-z.-]+)?"  # And the commit, which is not always known.
 
 
 def shown_config(program, *arguments, env=None):
@@ -210,16 +211,16 @@ class Programs(ProcessTest):
         self.assertEqual(shown.returncode, 0)
         self.assertNotIn("hunter2", shown.stdout + shown.stderr)
 
-    # B170
+    # B170 B202
     def test_help_version_and_print_config_work_in_every_program(self):
         for program in SERVICES:
-            self.assertRegex(run(program, "--version").stdout, rf"^{program} \d+\.\d+\.\d+\n$")
+            self.assertRegex(run(program, "--version").stdout, rf"^{program} {VERSION}\n$")
             self.assertIn("Examples", run(program, "--help").stdout)
             shown = run(program, "--print-config", *MORE.get(program, ()))
             self.assertEqual(shown.returncode, 0, program)
             self.assertIn("# default", shown.stdout)
         for program in ("ev-broker", "evctl"):
-            self.assertRegex(run(program, "--version").stdout, rf"^{program} \d+\.\d+\.\d+\n$")
+            self.assertRegex(run(program, "--version").stdout, rf"^{program} {VERSION}\n$")
             self.assertIn("Examples", run(program, "--help").stdout)
         for command in ("get", "describe", "watch", "charge", "stop", "resume", "write-off", "accept-cluster", "doctor",
                         "tail"):
@@ -516,6 +517,7 @@ class Programs(ProcessTest):
                     self.assertEqual({has[label] for n, has, _ in found if n == name}, values, f"{name} {label}")
             build = [has for n, has, value in found if (n, value) == ("ev_build_info", 1)]
             self.assertEqual(build[0]["service"], program)
+            self.assertRegex(build[0]["version"], f"^{VERSION}$")
             self.assertEqual({n for n, _, value in found if n.endswith("_bound") and value > 0}, bounds[program])
             self.assertLessEqual({n.removesuffix("_bound") for n in bounds[program]}, {n for n, _, _ in found})
             # What only grows is a counter and is named so; nothing else is.

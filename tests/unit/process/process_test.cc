@@ -166,8 +166,8 @@ TEST(ListenTest, LoopbackIsWhatOnlyThisMachineReaches) {
   EXPECT_EQ(HostPort("127.0.0.1", 5), "127.0.0.1:5");
 }
 
-TEST(VersionTest, IsThreeNumbers) {
-  EXPECT_THAT(std::string(Version()), MatchesRegex("[0-9]+\\.[0-9]+\\.[0-9]+"));
+TEST(VersionTest, IsThreeNumbersAndThePlaceInTheHistory) {
+  EXPECT_THAT(std::string(Version()), MatchesRegex("[0-9]+\\.[0-9]+\\.[0-9]+(\\+[0-9A-Za-z.-]+)?"));
 }
 
 }  // namespace

@@ -1,0 +1,38 @@
+# What `cmake --install` puts where, and the Debian package that CPack makes of the same. Programs: ev_add_service().
+set(docs "${CMAKE_INSTALL_DOCDIR}")
+install(FILES "${PROJECT_SOURCE_DIR}/README.md" "${PROJECT_SOURCE_DIR}/CHANGELOG.md" DESTINATION "${docs}")
+install(DIRECTORY "${PROJECT_SOURCE_DIR}/docs" "${PROJECT_SOURCE_DIR}/packaging/examples" DESTINATION "${docs}")
+install(CODE "set(EV_PACKAGING \"${PROJECT_SOURCE_DIR}/packaging\")
+  set(EV_UNITS \"${PROJECT_BINARY_DIR}/units\")
+  set(EV_RELATIVE_BINDIR \"${CMAKE_INSTALL_BINDIR}\")
+  set(EV_RELATIVE_DOCDIR \"${docs}\")")
+install(SCRIPT "${PROJECT_SOURCE_DIR}/cmake/EvInstallService.cmake")
+
+set(CPACK_GENERATOR DEB)
+set(CPACK_SOURCE_GENERATOR "")
+set(CPACK_PACKAGE_NAME evcharge)
+set(CPACK_PACKAGE_VENDOR EVCharge)
+set(CPACK_PACKAGE_CONTACT "EVCharge <evcharge@example.com>")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "Backbone of an electric-vehicle charging network")
+set(CPACK_PACKAGE_DESCRIPTION "Central, Engine, Monitor and Driver, with systemd units, and the operator's command line evctl.
+Nothing is started by itself: /usr/share/doc/evcharge/docs/install.md says how.")
+# By DESTDIR: only so may a package hold folders outside of its prefix, as /etc.
+set(CPACK_SET_DESTDIR ON)
+set(CPACK_INSTALL_PREFIX /usr)
+set(CPACK_STRIP_FILES ON)
+set(CPACK_DEBIAN_PACKAGE_SECTION net)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+# The user is made by sysusers.d; the units themselves want systemd.
+set(CPACK_DEBIAN_PACKAGE_DEPENDS "systemd | systemd-standalone-sysusers")
+set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "ca-certificates")  # For brokers behind TLS.
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
+set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA)
+foreach(name conffiles postinst prerm postrm)
+  list(APPEND CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA "${PROJECT_SOURCE_DIR}/packaging/deb/${name}")
+endforeach()
+set(CPACK_EV_VERSION_HEADER "${CMAKE_BINARY_DIR}/gen/ev_version.h")
+set(CPACK_EV_SOURCE "${PROJECT_SOURCE_DIR}")
+set(CPACK_EV_GIT "${EV_GIT}")
+set(CPACK_PROJECT_CONFIG_FILE "${PROJECT_SOURCE_DIR}/cmake/EvPackageVersion.cmake")
+include(CPack)
