@@ -183,6 +183,8 @@ class Logger {
   Logger() : spdlog_("ev") {
     spdlog_.set_level(spdlog::level::trace);  // level_ decides.
     spdlog_.flush_on(spdlog::level::trace);
+    // A record goes to the terminal in one write, or a prompt that is redrawn meanwhile would stand inside of it.
+    std::setvbuf(stderr, nullptr, _IOLBF, BUFSIZ);
     UseSink(StderrSink());
   }
 

@@ -10,6 +10,8 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "base/strong_id.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
@@ -153,6 +155,42 @@ TEST_F(LogTest, TheLevelIsColouredOnATerminalUnlessNoColorIsSet) {
   ::setenv("NO_COLOR", "1", 1);
   EXPECT_THAT(OnATerminal(), AllOf(HasSubstr("seen"), Not(HasSubstr("\x1b["))));
   ::unsetenv("NO_COLOR");
+}
+
+// B139
+TEST_F(LogTest, APromptThatIsRedrawnAllTheTimeIsNeverInsideOfARecord) {
+  constexpr int kRecords = 2000;
+  int master = -1;
+  int slave = -1;
+  ASSERT_EQ(::openpty(&master, &slave, nullptr, nullptr, nullptr), 0);
+  std::string text;
+  std::thread screen([&] {
+    char some[4096];
+    for (ssize_t size; !text.ends_with("end") && (size = ::read(master, some, sizeof(some))) > 0;) {
+      text.append(some, static_cast<std::size_t>(size));
+    }
+  });
+  const int saved = ::dup(2);
+  ::dup2(slave, 2);
+  Init({});
+  ShareTerminal([] {});
+  std::jthread prompt([slave](const std::stop_token& stop) {
+    while (!stop.stop_requested()) EXPECT_EQ(::write(slave, "\r\x1b[Kprompt> ", 12), 12);
+  });
+  for (int i = 0; i < kRecords; ++i) Error("seen", {{"number", i}});
+  prompt = {};
+  ShareTerminal(nullptr);
+  ::dup2(saved, 2);
+  EXPECT_EQ(::write(slave, "end", 3), 3);
+  screen.join();
+  for (int fd : {master, slave, saved}) ::close(fd);
+
+  const std::vector<std::string> lines = absl::StrSplit(text, "\r\n");
+  ASSERT_EQ(lines.size(), kRecords + 1);
+  for (int i = 0; i < kRecords; ++i) {
+    const std::string shown = lines[i].substr(lines[i].rfind("\x1b[K") + 3);
+    ASSERT_THAT(shown, MatchesRegex(absl::StrCat("20.*Z .*error.* seen .*number=", i)));
+  }
 }
 
 TEST_F(LogTest, ATraceScopeAddsItsIdOnItsThreadOnly) {
