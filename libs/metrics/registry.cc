@@ -15,6 +15,7 @@
 
 #include "absl/strings/str_replace.h"
 #include "base/mutex.h"
+#include "metrics/process_metrics.h"
 
 namespace ev::metrics {
 namespace {
@@ -49,6 +50,7 @@ struct Registry::Impl {
     return first_help.try_emplace(name, absl::StrReplaceAll(help, {{"\\", "\\\\"}, {"\n", "\\n"}})).first->second;
   }
 
+  Registry::Token process;
   Mutex help_mutex;
   std::map<std::string, std::string> first_help ABSL_GUARDED_BY(help_mutex);
 };
@@ -82,6 +84,7 @@ Registry::Registry(absl::string_view service, absl::string_view version) : impl_
   AddGauge("ev_build_info", "What runs here; always 1.",
            {{"service", std::string(service)}, {"version", std::string(version)}})
       .Set(1);
+  impl_->process = ExportProcess(*this);
 }
 
 Registry::~Registry() = default;

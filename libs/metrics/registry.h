@@ -67,7 +67,7 @@ std::vector<double> LatencyBuckets();
 // Thread-safe.
 class Registry {
  public:
-  // Adds ev_build_info{service,version} 1.
+  // Adds ev_build_info{service,version} 1, and what ExportProcess() exports.
   Registry(absl::string_view service, absl::string_view version);
   ~Registry();
   Registry(const Registry&) = delete;

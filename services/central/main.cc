@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "log/log.h"
 #include "metrics/http_server.h"
+#include "metrics/process_metrics.h"
 #include "process/data_dir.h"
 #include "process/listen.h"
 #include "process/service_manager.h"
@@ -69,6 +70,7 @@ int Run(ev::central::Options& options, ev::process::StopSignal& stop) {
   if (!root.ok()) return Failed(root.status());
   auto data = process::DataDir::Open(*root + "/central");
   if (!data.ok()) return Failed(data.status());
+  const auto data_folder = metrics::ExportDataFolder(registry, (*data)->path());
   const std::string file = (*data)->File("central.db");
   if (std::error_code ignored; options.check_store && !std::filesystem::exists(file, ignored)) {
     return Failed(absl::NotFoundError(absl::StrCat("there is no store ", file, ": see --data-dir")));

@@ -11,6 +11,7 @@
 #include "base/id_source.h"
 #include "log/log.h"
 #include "metrics/http_server.h"
+#include "metrics/process_metrics.h"
 #include "process/data_dir.h"
 #include "process/line_reader.h"
 #include "process/listen.h"
@@ -45,6 +46,7 @@ int Run(const ev::driver::Options& options, ev::process::StopSignal& stop) {
 
   auto data = process::DataDir::Open(absl::StrCat(service.data_dir, "/driver-", options.driver.value()));
   if (!data.ok()) return Failed(data.status());
+  const auto data_folder = metrics::ExportDataFolder(registry, (*data)->path());
 
   driver::CentralClient central(options.central);
   driver::Agent agent({.core = {.stuck = options.stuck_timeout}, .asks = options.backbone.has_value()}, central, clock,

@@ -9,6 +9,7 @@
 #include "journal/inmemory/memory_fact_log.h"
 #include "log/log.h"
 #include "metrics/http_server.h"
+#include "metrics/process_metrics.h"
 #include "process/data_dir.h"
 #include "process/line_reader.h"
 #include "process/listen.h"
@@ -60,6 +61,7 @@ int Run(const ev::engine::Options& options, ev::process::StopSignal& stop) {
 
   auto data = process::DataDir::Open(absl::StrCat(service.data_dir, "/engine-", service.grpc_port));
   if (!data.ok()) return Failed(data.status());
+  const auto data_folder = metrics::ExportDataFolder(registry, (*data)->path());
   auto meter = engine::SimulatedMeter::Open((*data)->File("meter"), options.vehicle);
   if (!meter.ok()) return Failed(meter.status());
   journal::MemoryFactLog fact_log(ids->NewRandomHex(), options.journal_facts);
@@ -98,7 +100,7 @@ int Run(const ev::engine::Options& options, ev::process::StopSignal& stop) {
       **meter, fact_log, clock, std::move(ids));
   if (!host.ok()) return Failed(host.status());
   engine_rpc.Serve(**host);
-  const auto exported = engine::ExportEngine(registry, **host, fact_log, options.journal_facts);
+  const auto exported = engine::ExportEngine(registry, **host, fact_log, options.journal_facts, clock);
 
   auto http = process::ListenOrMove(service.http_port, service.http_port_is_default, [&](int port) {
     return metrics::HttpServer::Start({.listen = service.listen, .port = port}, registry, readiness);

@@ -98,6 +98,7 @@ Status Engine::GetStatus(Moment now) const {
   if (link_.configured()) status.configuration = link_.configuration();
   if (const Grant* grant = CurrentGrant()) status.grant = *grant;
   status.last_start = last_start_;
+  status.oldest_unsettled = unsettled_.OldestTime();
   status.register_mwh = meter_.register_mwh;
   status.power_w = meter_.power_w;
   return status;

@@ -25,6 +25,7 @@ struct Status {
   std::optional<Configuration> configuration;    // This link's.
   std::optional<Grant> grant;                    // Of the session that holds the charging point.
   absl::Time last_start = absl::InfinitePast();  // Of the newest session's energy.
+  std::optional<absl::Time> oldest_unsettled;  // When the oldest start or final happened that Central has not settled.
   std::int64_t register_mwh = 0;
   std::int64_t power_w = 0;
 };

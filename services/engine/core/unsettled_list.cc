@@ -16,10 +16,10 @@ void UnsettledList::Add(const Fact& fact) {
                          [&](const Entry& e) { return e.listed.session == fact.session; });
   Entry& entry = it != entries_.rend()
                      ? *it
-                     : entries_.emplace_back(Entry{
-                           .listed = {.session = fact.session, .number = fact.grant.number}, .start = {}, .final = {}});
+                     : entries_.emplace_back(Entry{.listed = {.session = fact.session, .number = fact.grant.number}});
   const bool is_final = fact.kind == FactKind::kFinal;
   (is_final ? entry.final : entry.start) = fact.message_id;
+  (is_final ? entry.final_time : entry.start_time) = fact.time;
   bool& flag = is_final ? entry.listed.final : entry.listed.start;
   if (!flag) ++facts_;
   flag = true;
@@ -54,6 +54,12 @@ std::vector<Unsettled> UnsettledList::Oldest() const {
   std::transform(entries_.begin(), entries_.begin() + count, std::back_inserter(oldest),
                  [](const Entry& e) { return e.listed; });
   return oldest;
+}
+
+std::optional<absl::Time> UnsettledList::OldestTime() const {
+  if (entries_.empty()) return std::nullopt;
+  const Entry& oldest = entries_.front();  // A session's final comes after its start, and before the next session.
+  return oldest.listed.start ? oldest.start_time : oldest.final_time;
 }
 
 EndReason UnsettledList::EndOf(const SessionId& session) const {

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "domain/fact.h"
 #include "domain/ids.h"
 #include "domain/link.h"
@@ -25,6 +26,8 @@ class UnsettledList {
 
   // The oldest ones, at most kMaxUnsettledListed.
   std::vector<Unsettled> Oldest() const;
+  // When the oldest start or final in it happened.
+  std::optional<absl::Time> OldestTime() const;
   std::int64_t total() const { return static_cast<std::int64_t>(entries_.size()); }
   // Starts and finals in it.
   std::int64_t facts() const { return facts_; }
@@ -40,6 +43,8 @@ class UnsettledList {
     Unsettled listed;
     MessageId start;
     MessageId final;
+    absl::Time start_time;
+    absl::Time final_time;
     EndReason end_reason = EndReason::kNone;
   };
 

@@ -616,6 +616,27 @@ TEST_F(EngineTest, StartsAndFinalsAreListedOldestFirstUntilTheyAreSettled) {
   EXPECT_EQ(log.Stats().starts_and_finals, 1);
 }
 
+// B203
+TEST_F(EngineTest, TheOldestFactThatIsNotBookedIsTheOneWhoseTimeIsTold) {
+  EXPECT_EQ(status().oldest_unsettled, std::nullopt);
+  const Grant first = StartCharge();
+  const absl::Time started = Facts(FactKind::kStart)[0].time;
+  EXPECT_EQ(status().oldest_unsettled, started);
+  Advance(absl::Minutes(10));
+  Unplug();
+  const absl::Time ended = LastFinal().time;
+  ASSERT_GT(ended, started);
+  EXPECT_EQ(status().oldest_unsettled, started) << "the start still waits";
+  Book(first.session, /*start=*/true, /*final=*/false);
+  EXPECT_EQ(status().oldest_unsettled, ended);
+  const Grant second = StartCharge();
+  EXPECT_EQ(status().oldest_unsettled, ended);
+  Book(first.session);
+  EXPECT_EQ(status().oldest_unsettled, Facts(FactKind::kStart)[1].time);
+  Book(second.session);
+  EXPECT_EQ(status().oldest_unsettled, std::nullopt);
+}
+
 TEST_F(EngineTest, ARefusedFactFreesItsRoomAndIsKeptInQuarantine) {
   const Grant grant = StartCharge();
   Unplug();

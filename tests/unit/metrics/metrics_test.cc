@@ -1,10 +1,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <cmath>
+#include <filesystem>
 #include <set>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
+#include "metrics/process_metrics.h"
 #include "metrics/readiness.h"
 #include "metrics/registry.h"
 
@@ -54,6 +60,43 @@ TEST(RegistryTest, CollectorsRunAtEachRenderingUntilTheirTokenGoes) {
   token.reset();
   registry.RenderText();
   EXPECT_EQ(calls, 2);
+}
+
+// The value of a series without labels.
+double ValueOf(const Registry& registry, const std::string& name) {
+  double value = -1;
+  for (const absl::string_view line : absl::StrSplit(registry.RenderText(), '\n')) {
+    if (!absl::StartsWith(line, name + " ")) continue;
+    EXPECT_TRUE(absl::SimpleAtod(line.substr(name.size() + 1), &value)) << line;
+  }
+  return value;
+}
+
+// B204
+TEST(ProcessMetricsTest, AProcessSaysSinceWhenItRunsAndWhatItUses) {
+  const absl::Time before = absl::Now();
+  const Registry registry("ev-test", "1");
+  EXPECT_GE(ValueOf(registry, "process_start_time_seconds"), absl::ToDoubleSeconds(before - absl::UnixEpoch()) - 1e-3);
+  EXPECT_LE(ValueOf(registry, "process_start_time_seconds"), absl::ToDoubleSeconds(absl::Now() - absl::UnixEpoch()));
+  EXPECT_GT(ValueOf(registry, "process_resident_memory_bytes"), 1e6);
+  EXPECT_GT(ValueOf(registry, "process_cpu_seconds_total"), 0);
+  const double open = ValueOf(registry, "process_open_fds");
+  const int more = ::dup(0);
+  EXPECT_EQ(ValueOf(registry, "process_open_fds"), open + 1);
+  ::close(more);
+  EXPECT_GT(ValueOf(registry, "process_max_fds"), open);
+}
+
+// B204
+TEST(ProcessMetricsTest, TheRoomBesideTheDataIsThatOfItsFileSystem) {
+  Registry registry("ev-test", "1");
+  auto token = ExportDataFolder(registry, testing::TempDir());
+  const std::filesystem::space_info space = std::filesystem::space(testing::TempDir());
+  EXPECT_EQ(ValueOf(registry, "ev_data_size_bytes"), static_cast<double>(space.capacity));
+  EXPECT_LE(ValueOf(registry, "ev_data_free_bytes"), static_cast<double>(space.capacity));
+  EXPECT_GT(ValueOf(registry, "ev_data_free_bytes"), 0);
+  token = ExportDataFolder(registry, "/nowhere/at/all");
+  EXPECT_TRUE(std::isnan(ValueOf(registry, "ev_data_free_bytes")));
 }
 
 TEST(RegistryDeathTest, ANameWithTwoTypesIsABug) {
