@@ -16,8 +16,10 @@ void UnsettledList::Add(const Fact& fact) {
                          [&](const Entry& e) { return e.listed.session == fact.session; });
   Entry& entry = it != entries_.rend()
                      ? *it
-                     : entries_.emplace_back(Entry{
-                           .listed = {.session = fact.session, .number = fact.grant.number}, .start = {}, .final = {}});
+                     : entries_.emplace_back(Entry{.listed = {.session = fact.session, .number = fact.grant.number},
+                                                   .start = {},
+                                                   .final = {},
+                                                   .trace = fact.grant.trace});
   const bool is_final = fact.kind == FactKind::kFinal;
   (is_final ? entry.final : entry.start) = fact.message_id;
   bool& flag = is_final ? entry.listed.final : entry.listed.start;
@@ -45,6 +47,12 @@ std::optional<Settlement> UnsettledList::Settle(const Settlement& settlement) {
   facts_ -= (done.start ? 1 : 0) + (done.final ? 1 : 0);
   if (!listed.start && !listed.final) entries_.erase(it);
   return done;
+}
+
+Trace UnsettledList::TraceOf(const SessionId& session) const {
+  const auto it =
+      std::find_if(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.listed.session == session; });
+  return it == entries_.end() ? Trace() : it->trace;
 }
 
 std::vector<Unsettled> UnsettledList::Oldest() const {

@@ -23,6 +23,9 @@ class UnsettledList {
   // or what was refused is another fact than the one kept here.
   std::optional<Settlement> Settle(const Settlement& settlement);
 
+  // None: nothing of the session waits here.
+  Trace TraceOf(const SessionId& session) const;
+
   // The oldest ones, at most kMaxUnsettledListed.
   std::vector<Unsettled> Oldest() const;
   std::int64_t total() const { return static_cast<std::int64_t>(entries_.size()); }
@@ -41,6 +44,7 @@ class UnsettledList {
     MessageId start;
     MessageId final;
     EndReason end_reason = EndReason::kNone;
+    Trace trace;
   };
 
   std::deque<Entry> entries_;
