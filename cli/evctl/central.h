@@ -32,8 +32,8 @@ class Central {
   template <typename Stub, typename Request, typename Response>
   absl::StatusOr<Response> Call(const std::unique_ptr<Stub>& stub,
                                 grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
-                                const Request& request) const {
-    auto response = rpc::Call(*stub, method, request, options_.limit);
+                                const Request& request, const Trace& trace = {}) const {
+    auto response = rpc::Call(*stub, method, request, options_.limit, trace);
     if (!response.ok()) return Explain(response.status());
     return response;
   }

@@ -126,8 +126,14 @@ absl::Status Charge(const Central& central, const ChargeOptions& options, proces
     }
     *request.mutable_target() = wire::ToProto(typed->target);
   }
-  const auto session = central.Call(central.sessions, &Central::Sessions::StartSession, request);
-  if (!session.ok()) return session.status();
+  RandomIdSource ids;
+  const Trace trace = NewTrace(ids);
+  const auto session = central.Call(central.sessions, &Central::Sessions::StartSession, request, trace);
+  // Of one that was denied, or of which nothing is known, the trace is all that there is to look for.
+  if (!session.ok()) {
+    return absl::Status(session.status().code(),
+                        absl::StrCat(session.status().message(), " (trace_id ", TraceIdText(trace), ")"));
+  }
   if (stop == nullptr) return PrintSession(session, out);
   return FollowSession(central, session->session_id(), *stop, out);
 }

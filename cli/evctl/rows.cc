@@ -183,6 +183,7 @@ constexpr Column<Session> kSessionColumns[] = {
     {kInWide, "ENDED", [](const Session& s) { return Plain(ShortTime(s.end_time())); }},
     {kInWide, "LAST SAMPLE", [](const Session& s) { return Plain(ShortTime(s.last_sample_time())); }},
     {kInWide, "GRANT", [](const Session& s) { return Plain(absl::StrCat(s.grant_number())); }},
+    {kInWide, "TRACE", [](const Session& s) { return Plain(s.trace_id()); }},
     {kInText, "REMARK", [](const Session& s) { return Plain(Remark(s)); }},
     {kInCsv, "energy_kwh", [](const Session& s) { return Plain(Exact(s.energy_mwh())); }},
     {kInCsv, "amount", [](const Session& s) { return Plain(Exact(s.amount_micros())); }},
@@ -193,6 +194,7 @@ constexpr Column<Session> kSessionColumns[] = {
     {kInCsv, "end_time", [](const Session& s) { return Plain(TimeText(s.end_time())); }},
     {kInCsv, "end_reason", [](const Session& s) { return Plain(ReasonText(s.end_reason())); }},
     {kInCsv, "denial", [](const Session& s) { return Plain(s.has_denial() ? DenialText(s.denial()) : ""); }},
+    {kInCsv, "trace_id", [](const Session& s) { return Plain(s.trace_id()); }},
 };
 
 std::string Marks(const common::Ticket& ticket) {
@@ -357,6 +359,7 @@ std::string Describe(const Session& session) {
   if (session.has_ticket()) add_ticket("ticket", session.ticket());
   if (session.has_adjustment()) add_ticket("adjustment", session.adjustment());
   if (!session.has_ticket()) AddLine(out, "ticket", "none");
+  AddLine(out, "trace", session.trace_id());
   return out;
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "base/trace.h"
 
 namespace ev {
 
@@ -24,6 +25,7 @@ struct Note {
   NoteLevel level = NoteLevel::kInfo;
   absl::string_view message;
   std::vector<NoteField> fields;
+  Trace trace = {};  // Of the charge that it is about; none: of none.
 };
 
 }  // namespace ev

@@ -25,7 +25,7 @@ struct Fact {
   std::int64_t power_w = 0;
   std::int64_t amount_micros = 0;  // What the charging point shows; Central computes its own.
 
-  // Start and final only.
+  // Start and final only; a sample has its number and its trace, for what travels around it.
   Grant grant;
   std::int64_t register_mwh = 0;  // The meter's absolute register.
 

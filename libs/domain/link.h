@@ -83,10 +83,12 @@ struct PrepareSession {
 struct CancelGrant {
   GrantNumber number;
   SessionId session;
+  Trace trace;  // The session's; none when it is not known any more.
 };
 struct StopSession {
   SessionId session;
   EndReason reason = EndReason::kDriverStop;
+  Trace trace;  // The session's, whoever asked for the stop.
 };
 // `deadline` counts from receipt.
 struct Command {
@@ -94,6 +96,22 @@ struct Command {
   absl::Duration deadline;
   std::variant<PrepareSession, CancelGrant, StopSession> body;
 };
+
+inline const Trace& TraceOf(const Command& command) {
+  if (const auto* prepare = std::get_if<PrepareSession>(&command.body)) return prepare->grant.trace;
+  if (const auto* cancel = std::get_if<CancelGrant>(&command.body)) return cancel->trace;
+  return std::get<StopSession>(command.body).trace;
+}
+// "PrepareSession", "CancelGrant" or "StopSession".
+inline const char* OrderOf(const Command& command) {
+  if (std::holds_alternative<PrepareSession>(command.body)) return "PrepareSession";
+  return std::holds_alternative<CancelGrant>(command.body) ? "CancelGrant" : "StopSession";
+}
+inline const SessionId& SessionOf(const Command& command) {
+  if (const auto* prepare = std::get_if<PrepareSession>(&command.body)) return prepare->grant.session;
+  if (const auto* cancel = std::get_if<CancelGrant>(&command.body)) return cancel->session;
+  return std::get<StopSession>(command.body).session;
+}
 
 // The charging point's real answer.
 enum class Verdict {
@@ -135,6 +153,7 @@ struct PointRequest {
   DriverId driver;
   Target target;
   absl::Duration waited;
+  Trace trace;  // Becomes the session's.
 };
 struct PointRequestAnswer {
   std::string request_id;

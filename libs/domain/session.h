@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "base/trace.h"
 #include "domain/ids.h"
 #include "domain/money.h"
 
@@ -104,6 +105,7 @@ struct Grant {
   absl::Time authorised;
   std::string key_id;     // Which of Central's keys signed; empty until grants are signed.
   std::string signature;  // HMAC over the fields above; empty until grants are signed.
+  Trace trace;            // The session's.
 
   friend bool operator==(const Grant&, const Grant&) = default;
 };
@@ -148,6 +150,7 @@ struct Session {
   std::string written_off_by;  // Who, and why.
   std::string written_off_reason;
   bool manual = false;  // Asked for at the charging point.
+  Trace trace;          // Of the request that began it, whoever acts on it later; none: it is older than traces.
   Revision revision;
 
   friend bool operator==(const Session&, const Session&) = default;

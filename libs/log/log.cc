@@ -31,7 +31,7 @@ constexpr std::size_t kFileBytes = 10 << 20;
 constexpr std::size_t kOldFiles = 2;
 constexpr char kTimeFormat[] = "%Y-%m-%dT%H:%M:%E3SZ";
 
-thread_local std::string t_trace_id;
+thread_local Trace t_trace;
 
 constexpr std::pair<absl::string_view, Level> kLevels[] = {
     {"debug", Level::kDebug}, {"info", Level::kInfo}, {"warn", Level::kWarn}, {"error", Level::kError}};
@@ -99,7 +99,7 @@ std::string ToText(absl::string_view message, Fields fields) {
     absl::StrAppend(&out, " ", field.key, "=");
     std::visit(TextVisitor{out}, field.value);
   }
-  if (!t_trace_id.empty()) absl::StrAppend(&out, " trace_id=", t_trace_id);
+  if (!t_trace.empty()) absl::StrAppend(&out, " trace_id=", TraceIdText(t_trace));
   return out;
 }
 
@@ -110,7 +110,7 @@ std::string ToJson(absl::Time now, Level level, const std::string& service, absl
   if (!service.empty()) record["service"] = service;
   record["message"] = std::string(message);
   for (const Field& field : fields) record.emplace(std::string(field.key), std::visit(JsonVisitor{}, field.value));
-  if (!t_trace_id.empty()) record.emplace("trace_id", t_trace_id);
+  if (!t_trace.empty()) record.emplace("trace_id", TraceIdText(t_trace));
   return EscapeJson(record.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
 
@@ -233,6 +233,7 @@ void Error(absl::string_view message, Fields fields) {
 
 void Write(const Note& note, Fields about) {
   if (!IsEnabled(note.level)) return;
+  const TraceScope scope(note.trace.empty() ? t_trace : note.trace);
   std::vector<Field> fields(about.begin(), about.end());
   for (const NoteField& field : note.fields) {
     std::visit([&](const auto& value) { fields.emplace_back(field.key, value); }, field.value);
@@ -276,9 +277,9 @@ std::vector<std::string> LastLines(std::size_t count) {
   return Logger::Get().LastLines(count);
 }
 
-TraceScope::TraceScope(absl::string_view trace_id) : outer_(std::exchange(t_trace_id, std::string(trace_id))) {}
+TraceScope::TraceScope(const Trace& trace) : outer_(std::exchange(t_trace, trace)) {}
 TraceScope::~TraceScope() {
-  t_trace_id = std::move(outer_);
+  t_trace = outer_;
 }
 
 }  // namespace ev::log

@@ -15,6 +15,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "base/note.h"
+#include "base/trace.h"
 
 // Structured logs: a constant message, then what it is about as fields.
 //
@@ -68,7 +69,7 @@ void Debug(absl::string_view message, Fields fields = {});
 void Info(absl::string_view message, Fields fields = {});
 void Warn(absl::string_view message, Fields fields = {});
 void Error(absl::string_view message, Fields fields = {});
-// A note, which is about these fields too.
+// A note, which is about these fields too. Its own trace counts, if it has one.
 void Write(const Note& note, Fields about = {});
 
 struct Options {
@@ -101,16 +102,16 @@ std::vector<std::string> LastLines(std::size_t count);
 // calls `redraw` afterwards, which must neither log nor wait. nullptr: there is no prompt any more, and no call.
 void ShareTerminal(std::function<void()> redraw);
 
-// While it lives, records made on this thread carry the field `trace_id`. An empty id adds nothing. Scopes nest.
+// While it lives, records made on this thread carry the field `trace_id`; without a trace they carry none. Scopes nest.
 class TraceScope {
  public:
-  explicit TraceScope(absl::string_view trace_id);
+  explicit TraceScope(const Trace& trace);
   ~TraceScope();
   TraceScope(const TraceScope&) = delete;
   TraceScope& operator=(const TraceScope&) = delete;
 
  private:
-  std::string outer_;
+  const Trace outer_;
 };
 
 }  // namespace ev::log

@@ -8,12 +8,15 @@
 
 #include <array>
 #include <chrono>
+#include <map>
 #include <optional>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/time/clock.h"
+#include "base/id_source.h"
 #include "base/mutex.h"
+#include "base/trace.h"
 #include "log/log.h"
 #include "rpc/server_call.h"
 
@@ -121,7 +124,9 @@ class CallInterceptor final : public grpc::experimental::Interceptor {
   ~CallInterceptor() override { Record(grpc::StatusCode::CANCELLED); }
 
   void Intercept(grpc::experimental::InterceptorBatchMethods* methods) override {
-    if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::POST_RECV_INITIAL_METADATA)) Begin();
+    if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::POST_RECV_INITIAL_METADATA)) {
+      Begin(*methods->GetRecvInitialMetadata());
+    }
     // Without a message: the client has said its last.
     if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::POST_RECV_MESSAGE) &&
         methods->GetRecvMessage() != nullptr) {
@@ -135,15 +140,25 @@ class CallInterceptor final : public grpc::experimental::Interceptor {
   }
 
  private:
-  void Begin() {
+  using Metadata = std::multimap<grpc::string_ref, grpc::string_ref>;
+
+  void Begin(Metadata& metadata) {
     grpc::ServerContextBase& context = *info_->server_context();
-    if (log::IsEnabled(log::Level::kDebug)) {
-      peer_ = context.peer();
-      trace_id_ = TraceId(context);
-    }
+    if (log::IsEnabled(log::Level::kDebug)) peer_ = context.peer();
+    trace_ = TraceOf(context);
+    if (trace_.empty()) BeginTrace(metadata);
     if (info_->type() == ServerRpcInfo::Type::UNARY && !HasDeadline(context)) {
       deadline_.emplace(context.c_call(), default_deadline_);
     }
+  }
+
+  // The metadata is what the handler sees. It refers to the text, which lives as long as the call.
+  void BeginTrace(Metadata& metadata) {
+    thread_local RandomIdSource ids;
+    trace_ = NewTrace(ids);
+    traceparent_ = Traceparent(trace_, ids.NewRandomHex());
+    metadata.erase(kTraceparent);
+    metadata.emplace(kTraceparent, traceparent_);
   }
 
   void Record(grpc::StatusCode code) {
@@ -152,7 +167,7 @@ class CallInterceptor final : public grpc::experimental::Interceptor {
     const auto took = std::chrono::steady_clock::now() - begun_;
     metrics_.handled[index].Increment();
     metrics_.seconds.Observe(std::chrono::duration<double>(took).count());
-    const log::TraceScope trace(trace_id_);
+    const log::TraceScope scope(trace_);
     log::Debug(
         "call",
         {{"method", info_->method()}, {"code", kCodes[index]}, {"duration", absl::FromChrono(took)}, {"peer", peer_}});
@@ -163,7 +178,8 @@ class CallInterceptor final : public grpc::experimental::Interceptor {
   const absl::Duration default_deadline_;
   const std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
   std::string peer_;
-  std::string trace_id_;
+  Trace trace_;
+  std::string traceparent_;  // Given to it here; empty: it came with one.
   bool recorded_ = false;
   std::optional<Deadline> deadline_;
 };

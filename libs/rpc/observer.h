@@ -18,6 +18,8 @@ namespace ev::rpc {
 // grpc_server_msg_received_total, grpc_server_msg_sent_total and grpc_server_handling_seconds, named and labelled as
 // go-grpc-prometheus does, and a debug record with its trace. A call that the server never answered counts as Canceled.
 //
+// A call without a valid `traceparent` is given one, so that its record and all that comes of it have the same trace.
+//
 // Unary calls without a deadline end with DEADLINE_EXCEEDED after `default_deadline`.
 class CallObserver {
  public:

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
 
 namespace ev::rpc {
@@ -14,17 +13,12 @@ absl::Duration TimeLeft(const grpc::ServerContextBase& context, absl::Duration c
   return std::clamp(left, absl::ZeroDuration(), cap);
 }
 
-// version "-" trace-id (32) "-" parent-id (16) "-" flags; all zeros is not an id.
-std::string TraceId(const grpc::ServerContextBase& context) {
+Trace TraceOf(const grpc::ServerContextBase& context) {
   const auto& metadata = context.client_metadata();
-  const auto it = metadata.find("traceparent");
-  if (it == metadata.end()) return "";
-  const absl::string_view header(it->second.data(), it->second.size());
-  if (header.size() < 55 || header[2] != '-' || header[35] != '-') return "";
-  const absl::string_view id = header.substr(3, 32);
-  const bool is_hex = id.find_first_not_of("0123456789abcdef") == absl::string_view::npos;
-  const bool is_zero = id.find_first_not_of('0') == absl::string_view::npos;
-  return is_hex && !is_zero ? std::string(id) : "";
+  // Of two nobody can say which is right.
+  if (metadata.count(kTraceparent) != 1) return {};
+  const auto it = metadata.find(kTraceparent);
+  return ParseTraceparent({it->second.data(), it->second.size()});
 }
 
 }  // namespace ev::rpc

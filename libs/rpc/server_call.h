@@ -4,12 +4,12 @@
 #include <grpcpp/support/server_callback.h>
 
 #include <memory>
-#include <string>
 #include <utility>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/mutex.h"
+#include "base/trace.h"
 #include "rpc/status.h"
 
 namespace ev::rpc {
@@ -17,8 +17,8 @@ namespace ev::rpc {
 // How long the caller still waits, at most `cap`: what a handler may spend on the work behind an answer.
 absl::Duration TimeLeft(const grpc::ServerContextBase& context, absl::Duration cap);
 
-// The 32 hexadecimal digits of the trace in the call's `traceparent` (W3C Trace Context); empty without a valid one.
-std::string TraceId(const grpc::ServerContextBase& context);
+// The trace of a call. A server of ours (server.h) gives one to each call that comes without a valid `traceparent`.
+Trace TraceOf(const grpc::ServerContextBase& context);
 
 // The answer to a unary call that is given later, from any thread:
 //

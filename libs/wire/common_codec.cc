@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/error_detail.h"
+#include "base/fnv1a.h"
 #include "domain/charging_point.h"
 
 namespace ev::wire {
@@ -153,6 +154,7 @@ pb::Grant ToProto(const Grant& grant) {
   *out.mutable_authorised_time() = ToProto(grant.authorised);
   out.set_signature(grant.signature);
   out.set_key_id(grant.key_id);
+  out.set_traceparent(Traceparent(grant.trace, grant.session.value()));
   return out;
 }
 
@@ -178,7 +180,8 @@ absl::StatusOr<Grant> FromProto(const pb::Grant& grant) {
                .target = *target,
                .authorised = *authorised,
                .key_id = grant.key_id(),
-               .signature = grant.signature()};
+               .signature = grant.signature(),
+               .trace = ParseTraceparent(grant.traceparent())};
 }
 
 pb::Ticket ToProto(const Ticket& ticket) {
@@ -284,6 +287,8 @@ pb::SessionRequest ToProto(const PointRequest& request) {
   out.set_driver_id(request.driver.value());
   if (!std::holds_alternative<std::monostate>(request.target)) *out.mutable_target() = ToProto(request.target);
   *out.mutable_waited() = ToProto(request.waited);
+  // Whichever hop says it, the operation is this request.
+  out.set_traceparent(Traceparent(request.trace, absl::StrCat(absl::Hex(Fnv1a(request.request_id), absl::kZeroPad16))));
   return out;
 }
 
@@ -295,7 +300,8 @@ absl::StatusOr<PointRequest> FromProto(const pb::SessionRequest& request) {
   return PointRequest{.request_id = request.request_id(),
                       .driver = *std::move(driver),
                       .target = *target,
-                      .waited = std::max(FromProto(request.waited()), absl::ZeroDuration())};
+                      .waited = std::max(FromProto(request.waited()), absl::ZeroDuration()),
+                      .trace = ParseTraceparent(request.traceparent())};
 }
 
 pb::SessionRequestAnswer ToProto(const PointRequestAnswer& answer) {

@@ -42,6 +42,7 @@ int SayWhatIsUnbooked(ev::journal::FactLog& log, const absl::Status& drained) {
   }
   const std::vector<ev::Fact> unbooked = ev::journal::UnbookedCharges(*contents);
   for (const ev::Fact& fact : unbooked) {
+    const ev::log::TraceScope scope(fact.grant.trace);
     ev::log::Error("a session ends with this process and Central has not booked it",
                    {{"session_id", fact.session},
                     {"driver_id", fact.grant.driver},

@@ -19,6 +19,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "base/id_source.h"
+#include "base/trace.h"
 #include "domain/session.h"
 #include "store/sqlite/medium.h"
 #include "store/stored_time.h"
@@ -52,6 +53,9 @@ class Binder {
       AddNumber(ToStoredNanos(value));
     } else if constexpr (std::is_same_v<T, Target>) {
       AddTarget(value);
+    } else if constexpr (std::is_same_v<T, Trace>) {
+      AddBytes({reinterpret_cast<const char*>(value.id.data()), value.id.size()}, /*text=*/false);
+      AddNumber(value.sampled ? 1 : 0);
     } else if constexpr (std::is_same_v<T, Blob>) {
       AddBytes(value.bytes, /*text=*/false);
     } else if constexpr (std::is_same_v<T, MessageId>) {
@@ -99,6 +103,10 @@ class Row {
       value = FromStoredNanos(Number());
     } else if constexpr (std::is_same_v<T, Target>) {
       value = ReadTarget();
+    } else if constexpr (std::is_same_v<T, Trace>) {
+      const std::string id = Text();
+      std::copy_n(id.begin(), std::min(id.size(), value.id.size()), value.id.begin());
+      value.sampled = Number() != 0;
     } else if constexpr (std::is_same_v<T, std::string>) {
       value = Text();
     } else if constexpr (std::is_same_v<T, MessageId>) {

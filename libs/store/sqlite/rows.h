@@ -57,6 +57,7 @@ void VisitColumns(Visit&& visit, S& s) {
   visit("stop_asked", s.stop_asked);
   visit("written_off_by", s.written_off_by);
   visit("written_off_reason", s.written_off_reason);
+  visit("trace_id,trace_sampled", s.trace);
 }
 
 template <typename Visit, MaybeConst<Ticket> T>

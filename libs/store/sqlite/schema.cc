@@ -170,6 +170,10 @@ ALTER TABLE session ADD COLUMN written_off_by TEXT NOT NULL DEFAULT '';
 ALTER TABLE session ADD COLUMN written_off_reason TEXT NOT NULL DEFAULT '';
 UPDATE session SET measured_ns = updated_ns WHERE sequence >= 0;
 )sql",
+    R"sql(
+ALTER TABLE session ADD COLUMN trace_id BLOB NOT NULL DEFAULT x'';
+ALTER TABLE session ADD COLUMN trace_sampled INTEGER NOT NULL DEFAULT 0;
+)sql",
 };
 
 }  // namespace

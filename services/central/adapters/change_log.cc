@@ -6,6 +6,7 @@ namespace ev::central {
 
 void ChangeLog::OnSession(const SessionChanged& change) {
   const Session& s = change.session;
+  const log::TraceScope scope(s.trace);
   if (s.written_off && change.previous.has_value() && IsOpen(*change.previous)) {
     log::Warn("session written off", {{"session_id", s.id},
                                       {"cp_id", s.cp},
@@ -49,20 +50,24 @@ void ChangeLog::OnPoint(const PointChanged& change) {
 }
 
 void ChangeLog::OnDenied(const RequestDenied& denied) {
+  const log::TraceScope scope(denied.trace);
   log::Warn(
       "request denied",
       {{"cp_id", denied.cp}, {"driver_id", denied.driver}, {"reason", Name(denied.reason)}, {"text", denied.text}});
 }
 
 void ChangeLog::OnDeadLetter(const DeadLettered& letter) {
+  const log::TraceScope scope(letter.trace);
   log::Warn("message put aside", {{"topic", letter.topic},
                                   {"partition", letter.partition},
                                   {"offset", letter.offset},
                                   {"reason", letter.reason},
-                                  {"detail", letter.detail}});
+                                  {"detail", letter.detail},
+                                  {"session_id", letter.session}});
 }
 
 void ChangeLog::OnAlert(const AlertRaised& alert) {
+  const log::TraceScope scope(alert.trace);
   log::Warn("alert",
             {{"kind", Name(alert.kind)}, {"cp_id", alert.cp}, {"session_id", alert.session}, {"text", alert.text}});
 }

@@ -113,6 +113,7 @@ pb::Session ToProto(const Session& from, PointState point) {
   }
   session.set_notice(std::string(NoticeFor(from.state, point)));
   PutRevision(from.revision, session.mutable_revision());
+  session.set_trace_id(TraceIdText(from.trace));
   return session;
 }
 

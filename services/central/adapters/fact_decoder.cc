@@ -78,6 +78,7 @@ absl::Status ReadGrant(const common::Grant& from, Grant& to) {
   to.price = {from.price().micros_per_kwh(), from.price().currency()};
   to.key_id = from.key_id();
   to.signature = from.signature();
+  to.trace = ParseTraceparent(from.traceparent());
   return absl::OkStatus();
 }
 

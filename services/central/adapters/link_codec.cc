@@ -39,10 +39,12 @@ void Put(const PrepareSession& from, pb::Command* to) {
 void Put(const CancelGrant& from, pb::Command* to) {
   to->mutable_cancel_grant()->set_grant_number(from.number.value());
   to->mutable_cancel_grant()->set_session_id(from.session.value());
+  to->mutable_cancel_grant()->set_traceparent(Traceparent(from.trace, from.session.value()));
 }
 void Put(const ev::StopSession& from, pb::Command* to) {
   to->mutable_stop_session()->set_session_id(from.session.value());
   to->mutable_stop_session()->set_reason(static_cast<common::EndReason>(from.reason));
+  to->mutable_stop_session()->set_traceparent(Traceparent(from.trace, from.session.value()));
 }
 
 void Put(const Command& from, pb::LinkDown* to) {
@@ -281,8 +283,11 @@ absl::StatusOr<PointRequest> FromProto(const common::SessionRequest& from) {
   if (!target.ok()) return target.status();
   auto waited = ReadWait("session_request.waited", from.waited());
   if (!waited.ok()) return waited.status();
-  return PointRequest{
-      .request_id = from.request_id(), .driver = *std::move(driver), .target = *std::move(target), .waited = *waited};
+  return PointRequest{.request_id = from.request_id(),
+                      .driver = *std::move(driver),
+                      .target = *std::move(target),
+                      .waited = *waited,
+                      .trace = ParseTraceparent(from.traceparent())};
 }
 
 }  // namespace ev::central

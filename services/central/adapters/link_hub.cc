@@ -122,7 +122,13 @@ class LinkHub::Impl final : public pb::LinkService::CallbackService {
       if (link == nullptr || link->epoch != message.epoch) return false;
       stream = link->stream;
     }
-    return stream->Write(ToProto(message.body));
+    if (!stream->Write(ToProto(message.body))) return false;
+    if (const auto* command = std::get_if<Command>(&message.body)) {
+      const log::TraceScope scope(TraceOf(*command));
+      log::Info("command sent",
+                {{"cp_id", message.cp}, {"order", OrderOf(*command)}, {"session_id", SessionOf(*command)}});
+    }
+    return true;
   }
 
   // Ends the streams that did not say who they are in time.
@@ -280,7 +286,8 @@ class LinkHub::Impl final : public pb::LinkService::CallbackService {
         .cp = cp,
         .target = request->target,
         .waited = request->waited,
-        .manual = true};
+        .manual = true,
+        .trace = request->trace};
     call.call = host_.Await([this, id, request_id = request->request_id](const CallResult& result) {
       std::shared_ptr<Stream> still_there;
       {

@@ -4,10 +4,12 @@
 #include <string>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "base/fnv1a.h"
+#include "base/trace.h"
 #include "evcharging/events/v1/alerts.pb.h"
 #include "evcharging/events/v1/status.pb.h"
 #include "wire/common_codec.h"
@@ -25,6 +27,12 @@ std::string DerivedId(absl::string_view text) {
     for (int shift = 56; shift >= 0; shift -= 8) id.push_back(static_cast<char>(hash >> shift & 0xff));
   }
   return id;
+}
+
+// The headers of a message that belongs to this trace.
+std::vector<std::pair<std::string, std::string>> HeadersOf(const Trace& trace, absl::string_view message_id) {
+  if (trace.empty()) return {};
+  return {{kTraceparent, Traceparent(trace, absl::BytesToHexString(message_id))}};
 }
 
 struct AlertWords {
@@ -76,7 +84,7 @@ store::OutboxRecord OutboxCodec::Encode(const StatusUpdate& update) const {
           .topic = topics_.status_updates.name,
           .key = s.driver.value(),
           .value = message.SerializeAsString(),
-          .headers = {}};
+          .headers = HeadersOf(s.trace, message.message_id())};
 }
 
 store::OutboxRecord OutboxCodec::Encode(const DenialUpdate& update) const {
@@ -92,7 +100,7 @@ store::OutboxRecord OutboxCodec::Encode(const DenialUpdate& update) const {
           .topic = topics_.status_updates.name,
           .key = update.driver.value(),
           .value = message.SerializeAsString(),
-          .headers = {}};
+          .headers = HeadersOf(update.trace, message.message_id())};
 }
 
 store::OutboxRecord OutboxCodec::Encode(const DeadLetter& letter) const {
@@ -113,6 +121,7 @@ store::OutboxRecord OutboxCodec::Encode(const DeadLetter& letter) const {
   if (letter.written != absl::InfinitePast()) {
     record.headers.emplace_back("ev-origin-timestamp", absl::StrCat(absl::ToUnixMillis(letter.written)));
   }
+  for (auto& header : HeadersOf(letter.trace, DerivedId(origin))) record.headers.push_back(std::move(header));
   return record;
 }
 
@@ -134,7 +143,7 @@ store::OutboxRecord OutboxCodec::Encode(const Alert& alert) const {
           .topic = topics_.alerts.name,
           .key = alert.cp.empty() ? "ev-central" : alert.cp.value(),
           .value = message.SerializeAsString(),
-          .headers = {}};
+          .headers = HeadersOf(alert.trace, message.message_id())};
 }
 
 }  // namespace ev::central

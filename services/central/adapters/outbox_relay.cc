@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/trace.h"
 #include "log/log.h"
 
 namespace ev::central {
@@ -103,6 +104,11 @@ absl::Status OutboxRelay::RelayAlone(absl::Span<const store::StoredOutboxRecord>
     if (auto status = Remove(rows, outcome.stored, kAcknowledged); !status.ok()) return status;
     return outcome.failure;
   }
+  Trace trace;
+  for (const auto& [name, text] : row->record.headers) {
+    if (name == kTraceparent) trace = ParseTraceparent(text);
+  }
+  const log::TraceScope scope(trace);
   log::Error("outbox message dropped: it can never be published",
              {{"id", row->record.id}, {"topic", row->record.topic}, {"reason", outcome.refusal}});
   return Remove(rows, outcome.refused, kDropped);
@@ -183,7 +189,7 @@ void ProgressPublisher::OnSession(const SessionChanged& change) {
   const absl::Status taken = publisher_.Publish({.topic = std::move(record.topic),
                                                  .key = std::move(record.key),
                                                  .value = std::move(record.value),
-                                                 .headers = {},
+                                                 .headers = std::move(record.headers),
                                                  .done = [&out = out_, topic](const absl::Status& done) {
                                                    out.Count(topic, done.ok() ? kAcknowledged : kFailed);
                                                  }});

@@ -114,7 +114,7 @@ class SessionServiceImpl final : public pb::SessionService::CallbackService {
  public:
   SessionServiceImpl(ShardHost& host, WatchHub& watches) : host_(host), watches_(watches) {}
 
-  ServerUnaryReactor* StartSession(CallbackServerContext*, const pb::StartSessionRequest* request,
+  ServerUnaryReactor* StartSession(CallbackServerContext* context, const pb::StartSessionRequest* request,
                                    pb::Session* response) override {
     const auto call = rpc::UnaryCall<pb::Session>::Make(response);
     auto read = Read(*request);
@@ -122,6 +122,7 @@ class SessionServiceImpl final : public pb::SessionService::CallbackService {
       call->Finish(read.status());
       return call.get();
     }
+    read->trace = rpc::TraceOf(*context);
     RowKeys rows;
     if (!read->request_key.empty()) rows.requests.push_back(read->request_key);
     Ask(
@@ -140,10 +141,10 @@ class SessionServiceImpl final : public pb::SessionService::CallbackService {
     return call.get();
   }
 
-  ServerUnaryReactor* StopSession(CallbackServerContext*, const pb::StopSessionRequest* request,
+  ServerUnaryReactor* StopSession(CallbackServerContext* context, const pb::StopSessionRequest* request,
                                   pb::Session* response) override {
     return AskAbout(
-        Read(*request), response,
+        *context, Read(*request), response, "stop asked for",
         [](const SessionRequest& read, Shard& shard, const Moment& now, const CallId& id, Effects& out) {
           const auto stop = [&] {
             shard.StopSession(now, {.call = id, .session = read.id, .driver = read.driver}, out);
@@ -154,10 +155,10 @@ class SessionServiceImpl final : public pb::SessionService::CallbackService {
         [](const Failure& failure) { return failure.reason == "SESSION_NOT_OPEN"; });
   }
 
-  ServerUnaryReactor* WriteOffSession(CallbackServerContext*, const pb::WriteOffSessionRequest* request,
+  ServerUnaryReactor* WriteOffSession(CallbackServerContext* context, const pb::WriteOffSessionRequest* request,
                                       pb::Session* response) override {
     return AskAbout(
-        Read(*request), response,
+        *context, Read(*request), response, "write-off asked for",
         [](const SessionRequest& read, Shard& shard, const Moment& now, const CallId& id, Effects& out) {
           Once(
               shard, now, id, read.tag, out,
@@ -225,10 +226,11 @@ class SessionServiceImpl final : public pb::SessionService::CallbackService {
     return response;
   }
 
-  // Where `is_answer` says so, a failure is answered with the session as it is.
+  // Where `is_answer` says so, a failure is answered with the session as it is. The request has a trace of its own,
+  // which the session does not join: the record of it, `said`, names both.
   template <typename Input, typename IsAnswer>
-  ServerUnaryReactor* AskAbout(absl::StatusOr<SessionRequest> read, pb::Session* response, Input input,
-                               IsAnswer is_answer) {
+  ServerUnaryReactor* AskAbout(const CallbackServerContext& context, absl::StatusOr<SessionRequest> read,
+                               pb::Session* response, absl::string_view said, Input input, IsAnswer is_answer) {
     const auto call = rpc::UnaryCall<pb::Session>::Make(response);
     if (!read.ok()) {
       call->Finish(read.status());
@@ -239,6 +241,13 @@ class SessionServiceImpl final : public pb::SessionService::CallbackService {
     if (!session.ok()) {
       call->Finish(session.status());
       return call.get();
+    }
+    {
+      const log::TraceScope scope(rpc::TraceOf(context));
+      log::Info(said, {{"session_id", session->id},
+                       {"cp_id", session->cp},
+                       {"driver_id", read->driver},
+                       {"session_trace_id", TraceIdText(session->trace)}});
     }
     Ask(
         host_, call, host_.ShardOf(session->cp), read->rows(),

@@ -453,7 +453,10 @@ void ShardHost::Deliver(int shard, Effects effects) {
         s.OnUndelivered(now, message->cp, message->epoch, *command, out);
       });
       // Only a host that stops takes nothing: what it means for the session is known at the next start.
-      if (!applied.ok()) log::Warn("a command was not delivered", {{"cp_id", message->cp}, {"reason", applied}});
+      if (applied.ok()) continue;
+      const log::TraceScope scope(TraceOf(*command));
+      log::Warn("a command was not delivered",
+                {{"cp_id", message->cp}, {"session_id", SessionOf(*command)}, {"reason", applied}});
     } else if (auto* accepted = std::get_if<LinkAccepted>(&effect)) {
       if (links_ != nullptr) links_->Accept(*accepted);
     } else if (auto* refused = std::get_if<LinkRefused>(&effect)) {

@@ -102,6 +102,7 @@ struct RequestDenied {
   DenialReason reason = DenialReason::kNone;
   std::string text;
   absl::Time time;
+  Trace trace;
 };
 
 // Why messages are put aside.
@@ -116,6 +117,8 @@ struct DeadLettered {
   std::int64_t offset = 0;
   std::string reason;  // One of kDeadLetterReasons.
   std::string detail;
+  SessionId session;  // Empty: it names none.
+  Trace trace;        // Of that session, as Central or else the message knows it.
 };
 
 enum class AlertKind {
@@ -140,6 +143,7 @@ struct AlertRaised {
   CpId cp;            // Empty: of none.
   SessionId session;  // Empty: of none.
   std::string text;
+  Trace trace;  // The session's.
 };
 
 using Effect = std::variant<Reply, LinkAccepted, LinkRefused, LinkMessage, SessionChanged, PointChanged, RequestDenied,
@@ -165,6 +169,7 @@ struct DenialUpdate {
   DenialReason reason = DenialReason::kNone;
   std::string text;
   absl::Time time;
+  Trace trace;
 };
 struct DeadLetter {
   std::string topic;
@@ -176,6 +181,7 @@ struct DeadLetter {
   std::string detail;
   absl::Time time;
   absl::Time written = absl::InfinitePast();  // The origin's own time; InfinitePast: it had none.
+  Trace trace;                                // As in DeadLettered.
 };
 struct Alert {
   AlertKind kind = AlertKind::kPointFaulted;
@@ -184,6 +190,7 @@ struct Alert {
   std::string text;
   absl::Time time;
   std::string id;  // Unique: the outbox keeps one of each.
+  Trace trace;     // The session's.
 };
 using OutboxItem = std::variant<StatusUpdate, DenialUpdate, DeadLetter, Alert>;
 

@@ -50,6 +50,11 @@ Shard::SessionRow* Shard::FindRow(const SessionId& id) {
   return it == sessions_.end() ? nullptr : it->second.get();
 }
 
+Trace Shard::TraceOf(const SessionId& id) const {
+  const auto it = sessions_.find(id);
+  return it == sessions_.end() ? Trace() : it->second->session.trace;
+}
+
 Shard::Point& Shard::AddPoint(ChargingPoint record, bool is_new) {
   std::erase(deleted_points_, record.id);  // Its new row takes the place of the old one.
   auto point = std::make_unique<Point>();
@@ -335,10 +340,11 @@ void Shard::Announce(const Moment& now, Effects& out) {
 }
 
 void Shard::RaiseAlert(const Moment& now, AlertKind kind, const CpId& cp, const SessionId& session, std::string text) {
-  raised_.push_back({kind, cp, session, text});
+  const Trace trace = TraceOf(session);
+  raised_.push_back({kind, cp, session, text, trace});
   ++version_;
   if (!config_.kafka_enabled || outbox_full_) return;
-  outbox_.push_back(Alert{kind, cp, session, std::move(text), now.utc, ToHex(ids_.NewMessageId(now.utc))});
+  outbox_.push_back(Alert{kind, cp, session, std::move(text), now.utc, ToHex(ids_.NewMessageId(now.utc)), trace});
 }
 
 // --- the committer's side --------------------------------------------------------------------------------------------

@@ -56,6 +56,7 @@ struct StartCall {
   Target target;
   absl::Duration waited;  // On earlier hops.
   bool manual = false;    // Asked for at the charging point.
+  Trace trace;            // Becomes the session's; none: a new one does.
 };
 
 struct StopCall {
@@ -305,6 +306,8 @@ class Shard {
 
   Point* FindPoint(const CpId& cp);
   SessionRow* FindRow(const SessionId& id);
+  // None when the session is not in memory.
+  Trace TraceOf(const SessionId& id) const;
   SessionRow* Holder(const Point& point) { return FindRow(point.holder); }
   void Touch(SessionRow& row);   // Changed: to be written and told.
   void Touch(Point& point);      // Record changed: to be written and told.
@@ -324,7 +327,7 @@ class Shard {
   SessionRow& AddSession(Session session);
   std::optional<Failure> WhyNotOffered(const CpId& cp, const Moment& now);
   void AnswerWaiting(SessionRow& row, Effects& out);
-  void TellDenial(const Moment& now, const StartCall& call, const Failure& failure);
+  void TellDenial(const Moment& now, const StartCall& call, const Trace& trace, const Failure& failure);
   bool AnswerKnownRequest(const StartCall& call, Effects& out);
   void Send(const Moment& now, Point& point, decltype(Command::body) body, Pending pending, Effects& out);
   void SendConfiguration(const Point& point, Effects& out) const;

@@ -99,6 +99,7 @@ bool Shard::AnswerKnownRequest(const StartCall& call, Effects& out) {
 
 void Shard::StartSession(const Moment& now, const StartCall& call, Effects& out) {
   if (AnswerKnownRequest(call, out)) return;
+  const Trace trace = call.trace.empty() ? NewTrace(ids_) : call.trace;
   std::optional<Failure> failure;
   if (call.waited > config_.request_max_age) {
     failure = Denied(DenialReason::kRequestExpired,
@@ -107,9 +108,9 @@ void Shard::StartSession(const Moment& now, const StartCall& call, Effects& out)
     failure = WhyNotOffered(call.cp, now);
   }
   if (failure.has_value()) {
-    TellDenial(now, call, *failure);
+    TellDenial(now, call, trace, *failure);
     out.push_back(
-        RequestDenied{call.driver, call.cp, failure->denial, std::string(failure->status.message()), now.utc});
+        RequestDenied{call.driver, call.cp, failure->denial, std::string(failure->status.message()), now.utc, trace});
     out.push_back(Reply{call.call, *std::move(failure)});
     return;
   }
@@ -126,7 +127,8 @@ void Shard::StartSession(const Moment& now, const StartCall& call, Effects& out)
                                 .state = SessionState::kRequested,
                                 .requested = now.utc,
                                 .updated = now.utc,
-                                .manual = call.manual});
+                                .manual = call.manual,
+                                .trace = trace});
   Touch(row);
   row.has_refusals = true;
   row.waiting.push_back(call.call);
@@ -147,14 +149,15 @@ void Shard::StartSession(const Moment& now, const StartCall& call, Effects& out)
                                 .target = session.target,
                                 .authorised = now.utc,
                                 .key_id = {},
-                                .signature = {}},
+                                .signature = {},
+                                .trace = session.trace},
                       .plug_in_time_to_live = config_.grant_time_to_live},
        Pending{.session = session.id}, out);
   Announce(now, out);
 }
 
 // A denial before there was a session: kept for the repeat, and told.
-void Shard::TellDenial(const Moment& now, const StartCall& call, const Failure& failure) {
+void Shard::TellDenial(const Moment& now, const StartCall& call, const Trace& trace, const Failure& failure) {
   // A request for a charging point that nobody knows leaves nothing behind: such ids are without number.
   if (failure.denial == DenialReason::kPointUnknown && FindPoint(call.cp) == nullptr) return;
   if (!call.request_key.empty()) {
@@ -172,7 +175,7 @@ void Shard::TellDenial(const Moment& now, const StartCall& call, const Failure& 
   }
   ++version_;
   outbox_.push_back(DenialUpdate{ToHex(ids_.NewMessageId(now.utc)), call.driver, call.cp, failure.denial,
-                                 std::string(failure.status.message()), now.utc});
+                                 std::string(failure.status.message()), now.utc, trace});
 }
 
 void Shard::Deny(const Moment& now, SessionRow& row, SessionState to, DenialReason reason, absl::string_view text) {

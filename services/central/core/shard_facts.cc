@@ -277,11 +277,14 @@ void Shard::Refuse(const Moment& now, const FactBatch& batch, const IncomingFact
 void Shard::PutAside(const Moment& now, const FactBatch& batch, const IncomingFact& in, const std::string& reason,
                      const std::string& detail, Effects& out) {
   ++version_;
+  const SessionId session = in.fact != nullptr ? in.fact->session : SessionId();
+  Trace trace = TraceOf(session);
+  if (trace.empty() && in.fact != nullptr) trace = in.fact->grant.trace;
   if (config_.kafka_enabled) {
     outbox_.push_back(DeadLetter{std::string(batch.topic), batch.partition, in.offset, std::string(in.key),
-                                 std::string(in.body), reason, detail, now.utc, in.written});
+                                 std::string(in.body), reason, detail, now.utc, in.written, trace});
   }
-  out.push_back(DeadLettered{std::string(batch.topic), batch.partition, in.offset, reason, detail});
+  out.push_back(DeadLettered{std::string(batch.topic), batch.partition, in.offset, reason, detail, session, trace});
 }
 
 void Shard::Settle(const Fact& fact, Effects& out) const {

@@ -261,7 +261,7 @@ void Shard::OnStopAnswer(const Moment& now, Point& point, SessionRow& row, const
       // The vehicle was faster than the stop: what was asked for still is to end the charge.
       if (!pending.calls.empty()) {
         const EndReason reason = pending.reason;
-        Send(now, point, ev::StopSession{row.session.id, reason}, std::move(pending), out);
+        Send(now, point, ev::StopSession{row.session.id, reason, row.session.trace}, std::move(pending), out);
       }
       return;
     case Verdict::kStopped:
@@ -345,9 +345,9 @@ void Shard::SendStop(const Moment& now, Point& point, SessionRow& row, EndReason
   point.link.next_nudge = now.monotonic + absl::Seconds(1);
   Pending pending{.session = session.id, .calls = std::move(calls), .reason = reason};
   if (session.state == SessionState::kCharging) {
-    Send(now, point, ev::StopSession{session.id, reason}, std::move(pending), out);
+    Send(now, point, ev::StopSession{session.id, reason, session.trace}, std::move(pending), out);
   } else {
-    Send(now, point, CancelGrant{session.number, session.id}, std::move(pending), out);
+    Send(now, point, CancelGrant{session.number, session.id, session.trace}, std::move(pending), out);
   }
 }
 
@@ -395,7 +395,8 @@ void Shard::TickPoint(const Moment& now, Point& point, Effects& out) {
     // Denied before the Engine has seen it: nothing is offered until the mark has passed its number.
     if (point.report.mark >= highest) return;
     link.next_nudge = now.monotonic + absl::Seconds(1);
-    return Send(now, point, CancelGrant{highest, point.last_asked}, Pending{.session = point.last_asked}, out);
+    return Send(now, point, CancelGrant{highest, point.last_asked, TraceOf(point.last_asked)},
+                Pending{.session = point.last_asked}, out);
   }
   const Session& session = row->session;
   const bool is_lost_grant = session.state == SessionState::kUnconfirmed && point.report.mark < session.number;

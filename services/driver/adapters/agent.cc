@@ -22,6 +22,38 @@ bool IsLive(const Effect& effect) {
          change->charge.state == SessionState::kCharging;
 }
 
+void Log(const DriverId& driver, const Ticket& ticket) {
+  log::Info("ticket received", {{"driver_id", driver},
+                                {"session_id", ticket.session},
+                                {"cp_id", ticket.cp},
+                                {"energy_mwh", ticket.energy_mwh},
+                                {"amount_micros", ticket.amount_micros},
+                                {"currency", ticket.price.currency}});
+}
+
+// The steps of a charge, not its figures.
+void Log(const Told& told) {
+  if (const auto* denial = std::get_if<DenialTold>(&told.event)) {
+    const log::TraceScope scope(denial->trace);
+    log::Warn("charge denied", {{"driver_id", told.driver},
+                                {"session_id", denial->session},
+                                {"cp_id", denial->cp},
+                                {"reason", denial->denial.reason},
+                                {"text", denial->denial.text}});
+  }
+  const auto* change = std::get_if<ChargeChange>(&told.event);
+  if (change == nullptr) return;
+  const Charge& charge = change->charge;
+  const log::TraceScope scope(charge.trace);
+  if (!change->before || change->before->state != charge.state) {
+    log::Info(
+        "session changed",
+        {{"driver_id", told.driver}, {"session_id", charge.id}, {"cp_id", charge.cp}, {"state", Name(charge.state)}});
+  }
+  if (charge.ticket && (!change->before || !change->before->ticket)) Log(told.driver, *charge.ticket);
+  if (charge.adjustment && (!change->before || !change->before->adjustment)) Log(told.driver, *charge.adjustment);
+}
+
 }  // namespace
 
 Agent::Agent(const AgentOptions& options, CentralClient& client, const Clock& clock, IdSource& ids,
@@ -319,6 +351,9 @@ void Agent::OnOpen(const DriverId& driver, WatchId watch, absl::StatusOr<Central
 
 void Agent::Do(const SendStart& effect) {
   metrics_.starts.Increment();
+  const log::TraceScope scope(effect.trace);
+  log::Info("charge asked for",
+            {{"driver_id", effect.driver}, {"cp_id", effect.cp}, {"request_id", effect.request_id}});
   client_.StartSession(effect, [this, call = effect.call](absl::StatusOr<Charge> result) {
     Input([&](Drivers& core, const Moment& now, Effects& out) { core.OnAnswer(now, call, std::move(result), out); });
   });
@@ -326,6 +361,9 @@ void Agent::Do(const SendStart& effect) {
 
 void Agent::Do(const SendStop& effect) {
   metrics_.stops.Increment();
+  const log::TraceScope scope(effect.trace);
+  log::Info("stop asked for",
+            {{"driver_id", effect.driver}, {"session_id", effect.session}, {"request_id", effect.request_id}});
   client_.StopSession(effect, [this, call = effect.call](absl::StatusOr<Charge> result) {
     Input([&](Drivers& core, const Moment& now, Effects& out) { core.OnAnswer(now, call, std::move(result), out); });
   });
@@ -358,6 +396,7 @@ void Agent::Do(const Concluded& effect) {
 
 void Agent::Do(const Told& effect) {
   metrics_.Count(effect);
+  Log(effect);
   const auto watchers = watchers_.find(effect.driver);
   if (watchers == watchers_.end()) return;
   for (const auto& [reader, told] : watchers->second) told(effect);

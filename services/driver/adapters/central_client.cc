@@ -91,7 +91,7 @@ struct CentralClient::Impl {
   }
 
   template <typename Method, typename Request, typename Response>
-  void Call(Method method, Request request, absl::Duration timeout,
+  void Call(Method method, Request request, absl::Duration timeout, const Trace& trace,
             std::function<void(absl::StatusOr<Response>)> done) {
     struct State {
       grpc::ClientContext context;
@@ -101,6 +101,7 @@ struct CentralClient::Impl {
     auto state = std::make_shared<State>();
     state->request = std::move(request);
     rpc::SetTimeout(state->context, timeout);
+    rpc::SetTrace(state->context, trace);
     if (!calls.Add(std::shared_ptr<grpc::ClientContext>(state, &state->context))) return;
     ((*sessions->async()).*method)(
         &state->context, &state->request, &state->response,
@@ -111,9 +112,9 @@ struct CentralClient::Impl {
   }
 
   template <typename Method, typename Request>
-  void CallForCharge(Method method, Request request, absl::Duration timeout, OnCharge done) {
+  void CallForCharge(Method method, Request request, absl::Duration timeout, const Trace& trace, OnCharge done) {
     Call<Method, Request, central_pb::Session>(
-        method, std::move(request), timeout,
+        method, std::move(request), timeout, trace,
         [this, done = std::move(done)](const absl::StatusOr<central_pb::Session>& session) {
           if (!session.ok()) return done(session.status());
           auto charge = Decode(*session);
@@ -205,7 +206,7 @@ void CentralClient::StartSession(const SendStart& start, OnCharge done) {
   using Async = SessionService::StubInterface::async_interface;
   void (Async::*method)(grpc::ClientContext*, const central_pb::StartSessionRequest*, central_pb::Session*,
                         std::function<void(grpc::Status)>) = &Async::StartSession;
-  impl_->CallForCharge(method, std::move(request), impl_->options.call_timeout, std::move(done));
+  impl_->CallForCharge(method, std::move(request), impl_->options.call_timeout, start.trace, std::move(done));
 }
 
 void CentralClient::StopSession(const SendStop& stop, OnCharge done) {
@@ -216,7 +217,7 @@ void CentralClient::StopSession(const SendStop& stop, OnCharge done) {
   using Async = SessionService::StubInterface::async_interface;
   void (Async::*method)(grpc::ClientContext*, const central_pb::StopSessionRequest*, central_pb::Session*,
                         std::function<void(grpc::Status)>) = &Async::StopSession;
-  impl_->CallForCharge(method, std::move(request), impl_->options.call_timeout, std::move(done));
+  impl_->CallForCharge(method, std::move(request), impl_->options.call_timeout, stop.trace, std::move(done));
 }
 
 void CentralClient::GetSession(const SessionId& session, OnCharge done) {
@@ -225,7 +226,7 @@ void CentralClient::GetSession(const SessionId& session, OnCharge done) {
   using Async = SessionService::StubInterface::async_interface;
   void (Async::*method)(grpc::ClientContext*, const central_pb::GetSessionRequest*, central_pb::Session*,
                         std::function<void(grpc::Status)>) = &Async::GetSession;
-  impl_->CallForCharge(method, std::move(request), impl_->options.read_timeout, std::move(done));
+  impl_->CallForCharge(method, std::move(request), impl_->options.read_timeout, Trace(), std::move(done));
 }
 
 void CentralClient::ListSessions(const central_pb::ListSessionsRequest& request, absl::Duration timeout,
@@ -234,7 +235,7 @@ void CentralClient::ListSessions(const central_pb::ListSessionsRequest& request,
   void (Async::*method)(grpc::ClientContext*, const central_pb::ListSessionsRequest*, central_pb::ListSessionsResponse*,
                         std::function<void(grpc::Status)>) = &Async::ListSessions;
   impl_->Call<decltype(method), central_pb::ListSessionsRequest, central_pb::ListSessionsResponse>(
-      method, request, timeout, std::move(done));
+      method, request, timeout, Trace(), std::move(done));
 }
 
 void CentralClient::ListOpenSessions(const DriverId& driver, OnOpenSessions done) {

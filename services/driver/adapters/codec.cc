@@ -80,6 +80,7 @@ absl::StatusOr<Charge> FromProto(const central_pb::Session& proto) {
   if (proto.has_adjustment()) charge.adjustment = FromProto(proto.adjustment());
   charge.notice = proto.notice();
   charge.revision = {.incarnation = proto.revision().incarnation(), .counter = proto.revision().counter()};
+  charge.trace = TraceOfId(proto.trace_id());
   return charge;
 }
 
@@ -130,6 +131,7 @@ central_pb::Session ToProto(const Charge& charge) {
   proto.set_notice(charge.notice);
   proto.mutable_revision()->set_incarnation(charge.revision.incarnation);
   proto.mutable_revision()->set_counter(charge.revision.counter);
+  proto.set_trace_id(TraceIdText(charge.trace));
   return proto;
 }
 

@@ -109,6 +109,7 @@ class DriverService final : public driver_pb::DriverService::CallbackService {
       call->Finish(status);
     } else {
       start.give_up = GiveUp(*context);
+      start.trace = rpc::TraceOf(*context);
       agent_.Start(std::move(start), Answer(call));
     }
     return call.get();
@@ -122,6 +123,7 @@ class DriverService final : public driver_pb::DriverService::CallbackService {
     absl::Status status = Parse(*request, &stop);
     if (status.ok()) {
       stop.give_up = GiveUp(*context);
+      stop.trace = rpc::TraceOf(*context);
       status = agent_.WhenSettled(stop.driver, options_.settle_limit,
                                   [this, call, stop] { agent_.Stop(stop, Answer(call)); });
     }
@@ -174,7 +176,7 @@ class DriverService final : public driver_pb::DriverService::CallbackService {
   }
 
   grpc::ServerWriteReactor<driver_pb::RunRequestsResponse>* RunRequests(
-      grpc::CallbackServerContext*, const driver_pb::RunRequestsRequest* request) override {
+      grpc::CallbackServerContext* context, const driver_pb::RunRequestsRequest* request) override {
     auto reading = std::make_shared<Reading>([this](Agent::ReaderId reader) { agent_.LeaveList(reader); });
     auto writer =
         rpc::BoundedWriter<driver_pb::RunRequestsResponse>::Make(streams_, kMaxWaiting, [reading] { reading->End(); });
@@ -183,6 +185,7 @@ class DriverService final : public driver_pb::DriverService::CallbackService {
       writer->Close(status);
       return writer.get();
     }
+    list.trace = rpc::TraceOf(*context);
     auto reader = agent_.RunList(list, [writer](const ListStep& step) {
       if (auto response = ToProto(step)) writer->Write(*std::move(response));
       if (std::holds_alternative<ListFinished>(step.step)) writer->Close(absl::OkStatus());

@@ -9,12 +9,17 @@
 namespace ev::driver {
 namespace {
 
-absl::StatusOr<std::optional<Charge>> Decode(absl::string_view value) {
+absl::StatusOr<std::optional<Charge>> Decode(const IncomingMessage& message) {
   evcharging::events::v1::StatusUpdate update;
-  if (!update.ParseFromArray(value.data(), static_cast<int>(value.size()))) {
+  if (!update.ParseFromArray(message.value.data(), static_cast<int>(message.value.size()))) {
     return absl::InvalidArgumentError("not a StatusUpdate");
   }
-  return FromProto(update);
+  auto charge = FromProto(update);
+  if (!charge.ok() || !charge->has_value()) return charge;
+  for (const auto& [name, text] : message.headers) {
+    if (name == kTraceparent) (*charge)->trace = ParseTraceparent(text);
+  }
+  return charge;
 }
 
 }  // namespace
@@ -34,7 +39,7 @@ absl::Status StatusNews::OnCluster(absl::string_view cluster_id) {
 
 absl::Status StatusNews::OnBatch(const IncomingBatch& batch) {
   for (const IncomingMessage& message : batch.messages) {
-    auto charge = Decode(message.value);
+    auto charge = Decode(message);
     if (!charge.ok()) {
       bad_.Increment();
       if (!std::exchange(bad_said_, true)) {

@@ -44,6 +44,7 @@ struct Charge {
   std::optional<Ticket> adjustment;  // Corrects an estimated ticket.
   std::string notice;                // What the driver should know beside the state.
   Revision revision;
+  Trace trace;  // Its id alone: Central tells no more.
 
   friend bool operator==(const Charge&, const Charge&) = default;
 };

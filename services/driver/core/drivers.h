@@ -49,6 +49,7 @@ struct StartCall {
   CpId cp;
   Target target;
   bool to_the_end = false;  // Concluded{} is wanted too.
+  Trace trace;              // None: a new one.
   // Monotonic: without an answer by then it is Unavailable, CENTRAL_UNREACHABLE. What became of it is seen later.
   absl::Duration give_up = absl::InfiniteDuration();
 };
@@ -60,6 +61,7 @@ struct StopCall {
   SessionId session;  // Empty: see above.
   CpId cp;
   absl::Duration give_up = absl::InfiniteDuration();
+  Trace trace;  // Of the stop, not of the charge; none: a new one.
 };
 
 struct ListCall {
@@ -67,6 +69,7 @@ struct ListCall {
   DriverId driver;
   RequestList::Plan plan;
   Target target;
+  Trace trace;  // Of all its charges; none: each has its own.
 };
 
 // What the program knows of a driver.
@@ -178,7 +181,7 @@ class Drivers {
   Call Remove(const Moment& now, CallId id);
   void Finish(const Moment& now, CallId id, absl::StatusOr<Charge> result, Effects& out);
   void FinishStart(const Moment& now, CallId id, const Call& call, absl::StatusOr<Charge> result, Effects& out);
-  void TellDenial(const Moment& now, State& state, const CpId& cp, const SessionId& session, Denial denial,
+  void TellDenial(const Moment& now, State& state, const StartCall& start, const SessionId& session, Denial denial,
                   Effects& out);
 
   void Take(const Moment& now, State& state, Charge charge, Effects& out);

@@ -109,6 +109,7 @@ absl::StatusOr<CallId> Drivers::Place(const Moment& now, State& state, Call call
   std::visit(
       [this](auto& request) {
         if (request.request_id.empty()) request.request_id = ids_.NewRandomHex();
+        if (request.trace.empty()) request.trace = NewTrace(ids_);
       },
       call.request);
   call.made = now.monotonic;
@@ -129,10 +130,15 @@ void Drivers::Attempt(const Moment& now, CallId id, Call& call, Effects& out) {
                             .driver = start->driver,
                             .cp = start->cp,
                             .target = start->target,
-                            .waited = now.monotonic - call.made});
+                            .waited = now.monotonic - call.made,
+                            .trace = start->trace});
   } else {
     const auto& stop = std::get<StopCall>(call.request);
-    out.push_back(SendStop{.call = id, .request_id = stop.request_id, .driver = stop.driver, .session = stop.session});
+    out.push_back(SendStop{.call = id,
+                           .request_id = stop.request_id,
+                           .driver = stop.driver,
+                           .session = stop.session,
+                           .trace = stop.trace});
   }
 }
 
@@ -209,7 +215,7 @@ void Drivers::FinishStart(const Moment& now, CallId id, const Call& call, absl::
   if (is_denied) {
     const ErrorDetail detail = DetailOf(result.status());
     const auto session = detail.metadata.find("session_id");
-    TellDenial(now, state, start.cp, SessionId(session == detail.metadata.end() ? "" : session->second),
+    TellDenial(now, state, start, SessionId(session == detail.metadata.end() ? "" : session->second),
                DenialOf(result.status()), out);
   }
   if (!is_for_list) out.push_back(Answered{.call = id, .result = result});
@@ -219,8 +225,8 @@ void Drivers::FinishStart(const Moment& now, CallId id, const Call& call, absl::
   Conclude(now, state, id, Conclusion(std::string(result.status().message())), out);
 }
 
-void Drivers::TellDenial(const Moment& now, State& state, const CpId& cp, const SessionId& session, Denial denial,
-                         Effects& out) {
+void Drivers::TellDenial(const Moment& now, State& state, const StartCall& start, const SessionId& session,
+                         Denial denial, Effects& out) {
   const auto is_it = [&](const Charge& charge) { return charge.id == session; };
   const bool is_told = std::any_of(state.recent.begin(), state.recent.end(), is_it) ||
                        std::count(state.denials_told.begin(), state.denials_told.end(), session) > 0;
@@ -228,10 +234,11 @@ void Drivers::TellDenial(const Moment& now, State& state, const CpId& cp, const 
     state.denials_told.push_back(session);
     if (state.denials_told.size() > config_.recent_charges) state.denials_told.pop_front();
   }
-  out.push_back(Told{.driver = state.id,
-                     .time = now.utc,
-                     .event = DenialTold{.cp = cp, .session = session, .denial = std::move(denial)},
-                     .is_news = session.empty() || !is_told});
+  out.push_back(
+      Told{.driver = state.id,
+           .time = now.utc,
+           .event = DenialTold{.cp = start.cp, .session = session, .denial = std::move(denial), .trace = start.trace},
+           .is_news = session.empty() || !is_told});
 }
 
 }  // namespace ev::driver

@@ -69,7 +69,7 @@ void Drivers::TickList(const Moment& now, State& state, Effects& out) {
   const auto cp = list.list.TakeNext(now.monotonic);
   if (!cp) return;
   TellList(state, ListBegun{}, out);
-  StartCall start{.driver = state.id, .cp = *cp, .target = list.call.target};
+  StartCall start{.driver = state.id, .cp = *cp, .target = list.call.target, .trace = list.call.trace};
   // Derived, so that a list that is sent again after this program died does not charge again.
   if (!list.call.request_id.empty()) {
     start.request_id = absl::StrCat(list.call.request_id, ".", list.list.progress().index);

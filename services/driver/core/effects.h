@@ -37,12 +37,14 @@ struct SendStart {
   CpId cp;
   Target target;
   absl::Duration waited;  // Since the request was made.
+  Trace trace;
 };
 struct SendStop {
   CallId call;
   std::string request_id;
   DriverId driver;
   SessionId session;
+  Trace trace;
 };
 // Answered by OnFetched().
 struct SendGet {
@@ -70,6 +72,7 @@ struct DenialTold {
   CpId cp;
   SessionId session;  // Empty: the denial made none.
   Denial denial;
+  Trace trace;
 };
 struct Notice {
   std::string text;

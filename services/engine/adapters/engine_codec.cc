@@ -106,7 +106,7 @@ absl::StatusOr<PointRequest> Decode(const pb::RequestSessionRequest& request) {
   auto target = wire::FromProto(request.target());
   if (!target.ok()) return target.status();
   return PointRequest{
-      .request_id = request.request_id(), .driver = *std::move(driver), .target = *target, .waited = {}};
+      .request_id = request.request_id(), .driver = *std::move(driver), .target = *target, .waited = {}, .trace = {}};
 }
 
 common::PrepareSessionResult EncodePrepared(const CommandAnswer& answer) {

@@ -94,7 +94,7 @@ void EngineConsole::Request(absl::string_view arguments) {
   if (words.empty() || words.size() > 2) return print_("usage: request <driver> [target]");
   auto driver = ParseDriverId(words[0]);
   if (!driver.ok()) return print_(driver.status().message());
-  PointRequest request{.request_id = {}, .driver = *std::move(driver), .target = {}, .waited = {}};
+  PointRequest request{.request_id = {}, .driver = *std::move(driver), .target = {}, .waited = {}, .trace = {}};
   if (words.size() == 2) {
     auto typed = ParseTarget(words[1]);
     if (!typed.ok()) return print_(typed.status().message());

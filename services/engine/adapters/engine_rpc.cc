@@ -96,23 +96,24 @@ class EngineRpc::Impl final : public pb::EngineService::CallbackService {
 
   // ---- Commands.
 
-  grpc::ServerUnaryReactor* PrepareSession(grpc::CallbackServerContext*, const pb::PrepareSessionRequest* request,
+  grpc::ServerUnaryReactor* PrepareSession(grpc::CallbackServerContext* context,
+                                           const pb::PrepareSessionRequest* request,
                                            common::PrepareSessionResult* response) override {
     auto call = rpc::UnaryCall<common::PrepareSessionResult>::Make(response);
     auto command = Decode(*request);
     if (!command.ok()) return Refuse(call, command.status());
-    Order(call, *request, [command = *std::move(command)](Engine& core, Moment now) {
+    Order(*context, call, *request, [command = *std::move(command)](Engine& core, Moment now) {
       return EncodePrepared(core.Prepare(command, now));
     });
     return call.get();
   }
 
-  grpc::ServerUnaryReactor* CancelGrant(grpc::CallbackServerContext*, const pb::CancelGrantRequest* request,
+  grpc::ServerUnaryReactor* CancelGrant(grpc::CallbackServerContext* context, const pb::CancelGrantRequest* request,
                                         common::CancelGrantResult* response) override {
     auto call = rpc::UnaryCall<common::CancelGrantResult>::Make(response);
     auto command = Decode(*request);
     if (!command.ok()) return Refuse(call, command.status());
-    Order(call, *request, [command = *std::move(command)](Engine& core, Moment now) {
+    Order(*context, call, *request, [command = *std::move(command)](Engine& core, Moment now) {
       const GrantNumber before = core.mark();
       const bool was_held = core.IsReserved();
       const CommandAnswer answer = core.Cancel(command, now);
@@ -121,12 +122,12 @@ class EngineRpc::Impl final : public pb::EngineService::CallbackService {
     return call.get();
   }
 
-  grpc::ServerUnaryReactor* StopSession(grpc::CallbackServerContext*, const pb::StopSessionRequest* request,
+  grpc::ServerUnaryReactor* StopSession(grpc::CallbackServerContext* context, const pb::StopSessionRequest* request,
                                         common::StopSessionResult* response) override {
     auto call = rpc::UnaryCall<common::StopSessionResult>::Make(response);
     auto command = Decode(*request);
     if (!command.ok()) return Refuse(call, command.status());
-    Order(call, *request,
+    Order(*context, call, *request,
           [command = *std::move(command)](Engine& core, Moment now) { return EncodeStopped(core.Stop(command, now)); });
     return call.get();
   }
@@ -160,11 +161,13 @@ class EngineRpc::Impl final : public pb::EngineService::CallbackService {
     return Act(response, request->request_id(), "ClearFault", [](Engine& core, Moment now) { core.ClearFault(now); });
   }
 
-  grpc::ServerUnaryReactor* RequestSession(grpc::CallbackServerContext*, const pb::RequestSessionRequest* request,
+  grpc::ServerUnaryReactor* RequestSession(grpc::CallbackServerContext* context,
+                                           const pb::RequestSessionRequest* request,
                                            pb::RequestSessionResponse* response) override {
     auto call = rpc::UnaryCall<pb::RequestSessionResponse>::Make(response);
     auto decoded = Decode(*request);
     if (!decoded.ok()) return Refuse(call, decoded.status());
+    decoded->trace = rpc::TraceOf(*context);
     const CpId cp = host_->GetStatus().cp;
     host_->RequestSession(*std::move(decoded), [call, cp](const PointRequestAnswer& answer) {
       if (!answer.session) {
@@ -212,7 +215,9 @@ class EngineRpc::Impl final : public pb::EngineService::CallbackService {
   }
 
   template <typename Response, typename Request, typename Decide>
-  void Order(const std::shared_ptr<rpc::UnaryCall<Response>>& call, const Request& request, Decide decide) {
+  void Order(const grpc::CallbackServerContext& context, const std::shared_ptr<rpc::UnaryCall<Response>>& call,
+             const Request& request, Decide decide) {
+    const log::TraceScope scope(rpc::TraceOf(context));
     log::Debug("command", {{"order", Request::descriptor()->name()}, {"request_id", request.request_id()}});
     if (auto status = wire::CheckCounter("link_epoch", request.link_epoch(), 0); !status.ok()) {
       call->Finish(std::move(status));

@@ -13,6 +13,29 @@ namespace {
 
 constexpr absl::Duration kWakeLimit = absl::Seconds(1);
 
+std::vector<std::pair<std::string, std::string>> HeadersOf(const Fact& fact) {
+  if (fact.grant.trace.empty()) return {};
+  return {{kTraceparent, Traceparent(fact.grant.trace, ToHex(fact.message_id))}};
+}
+
+// What is said of a start or a final that Kafka has.
+struct Said {
+  const char* fact = "start";
+  CpId cp;
+  SessionId session;
+  Trace trace;
+};
+
+std::optional<Said> SaidOf(const Fact& fact) {
+  if (fact.kind == FactKind::kSample) return std::nullopt;
+  return Said{fact.kind == FactKind::kStart ? "start" : "final", fact.cp, fact.session, fact.grant.trace};
+}
+
+void Say(const Said& said) {
+  const log::TraceScope scope(said.trace);
+  log::Info("fact sent", {{"fact", said.fact}, {"cp_id", said.cp}, {"session_id", said.session}});
+}
+
 }  // namespace
 
 FactPump::FactPump(PumpOptions options, journal::FactLog& log, Publisher& publisher, metrics::Registry& registry)
@@ -143,13 +166,16 @@ bool FactPump::Publish(const journal::StoredFact& stored) {
     MutexLock lock(state_->mutex);
     state_->in_flight.insert(stored.position);
   }
-  const absl::Status status = publisher_.Publish(
-      {.topic = complete ? options_.complete_topic : options_.data_topic,
-       .key = stored.fact.cp.value(),
-       .value = wire::EncodeFact(stored.fact),
-       .headers = {},
-       .done = [state = state_, position = stored.position, complete, retry = options_.retry_after](
-                   const absl::Status& delivered) { Delivered(*state, position, complete, retry, delivered); }});
+  const absl::Status status =
+      publisher_.Publish({.topic = complete ? options_.complete_topic : options_.data_topic,
+                          .key = stored.fact.cp.value(),
+                          .value = wire::EncodeFact(stored.fact),
+                          .headers = HeadersOf(stored.fact),
+                          .done = [state = state_, position = stored.position, complete, retry = options_.retry_after,
+                                   said = SaidOf(stored.fact)](const absl::Status& delivered) {
+                            if (delivered.ok() && said.has_value()) Say(*said);
+                            Delivered(*state, position, complete, retry, delivered);
+                          }});
   MutexLock lock(state_->mutex);
   if (status.ok()) {
     state_->cursor = std::max(state_->cursor, stored.position);
@@ -193,8 +219,9 @@ void FactPump::Delivered(State& state, std::int64_t position, bool complete, abs
 void FactPump::GiveUp(State& state, std::int64_t position, const absl::Status& status) {
   const auto found = state.log.Read(position - 1, 1);
   if (found.empty() || found[0].position != position) return;  // Settled meanwhile.
+  const log::TraceScope scope(found[0].fact.grant.trace);
   log::Error("a fact can never be published",
-             {{"cp_id", found[0].fact.cp}, {"session", found[0].fact.session}, {"error", status}});
+             {{"cp_id", found[0].fact.cp}, {"session_id", found[0].fact.session}, {"error", status}});
   state.log.Acknowledge(position);
 }
 

@@ -75,7 +75,9 @@ Fact Charge::Next(FactKind kind, Moment now, IdSource& ids) {
 
 Fact Charge::Sample(Moment now, IdSource& ids) {
   Fact fact = Next(FactKind::kSample, now, ids);
-  fact.grant.number = start_.grant.number;  // For the envelope; a sample carries no grant.
+  // For what travels around it; a sample carries no grant.
+  fact.grant.number = start_.grant.number;
+  fact.grant.trace = start_.grant.trace;
   return fact;
 }
 

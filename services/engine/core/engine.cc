@@ -36,7 +36,7 @@ Engine::Engine(EngineOptions options, const journal::LogContents& contents, Mete
     const Fact final = FinalAfterRestart(*contents.open, meter.register_mwh, now, ids_);
     Keep(final);
     Warn("a session was cut off and is closed by the meter",
-         {{"session_id", final.session.value()}, {"energy_mwh", final.energy_mwh}});
+         {{"session_id", final.session.value()}, {"energy_mwh", final.energy_mwh}}, final.grant.trace);
   }
 }
 
@@ -79,10 +79,14 @@ void Engine::Configure(const Configuration& configuration, Moment now) {
 
 void Engine::Settle(const std::vector<Settlement>& settlements, Moment /*now*/) {
   for (const Settlement& settlement : settlements) {
+    const Trace trace = unsettled_.TraceOf(settlement.session);
     auto done = unsettled_.Settle(settlement);
     if (!done) continue;
     if (done->refused) {
-      Warn("Central refused facts of a session", {{"session_id", done->session.value()}, {"reason", done->reason}});
+      Warn("Central refused facts of a session", {{"session_id", done->session.value()}, {"reason", done->reason}},
+           trace);
+    } else if (done->final) {
+      Say("Central has booked the charge", {{"session_id", done->session.value()}}, trace);
     }
     out_.log.settled.push_back(*std::move(done));
   }
@@ -93,6 +97,11 @@ absl::Status Engine::CheckLink(LinkEpoch epoch) const {
   return WithReason(absl::FailedPreconditionError(absl::StrCat("the command came by link ", epoch.value(),
                                                                ", the newest is ", link_.newest().value())),
                     "LINK_OUTDATED");
+}
+
+Trace Engine::CurrentTrace() const {
+  const Grant* grant = CurrentGrant();
+  return grant != nullptr ? grant->trace : Trace();
 }
 
 void Engine::RaiseMark(GrantNumber number) {
@@ -123,7 +132,11 @@ CommandAnswer Engine::Prepare(const PrepareSession& command, Moment now) {
   RaiseMark(grant.number);
   if (Refusal refusal = Obstacle(now); refusal.reason != DenialReason::kNone) {
     Say("charge denied",
-        {{"driver_id", grant.driver.value()}, {"reason", std::string(Name(refusal.reason))}, {"text", refusal.text}});
+        {{"driver_id", grant.driver.value()},
+         {"session_id", grant.session.value()},
+         {"reason", std::string(Name(refusal.reason))},
+         {"text", refusal.text}},
+        grant.trace);
     return Answer(Verdict::kDenied, refusal.reason, std::move(refusal.text));
   }
   occupant_ =
@@ -220,30 +233,36 @@ void Engine::RequestSession(RequestToken token, PointRequest request, Moment now
     refusal = {DenialReason::kOverloaded, "too many requests wait for Central"};
   }
   if (request.request_id.empty()) request.request_id = ids_.NewRandomHex();
+  if (request.trace.empty()) request.trace = NewTrace(ids_);
+  Say("a charge is asked for at the charging point",
+      {{"driver_id", request.driver.value()}, {"request_id", request.request_id}}, request.trace);
   if (refusal.reason != DenialReason::kNone) {
-    Reply(token, {.request_id = std::move(request.request_id),
-                  .session = std::nullopt,
-                  .denial = refusal.reason,
-                  .text = std::move(refusal.text)});
+    Reply(token,
+          {.request_id = std::move(request.request_id),
+           .session = std::nullopt,
+           .denial = refusal.reason,
+           .text = std::move(refusal.text)},
+          request.trace);
     return;
   }
   asked_.push_back({.token = token,
                     .request_id = request.request_id,
-                    .until = now.monotonic + options_.request_time_to_live - request.waited});
+                    .until = now.monotonic + options_.request_time_to_live - request.waited,
+                    .trace = request.trace});
   out_.requests.push_back(std::move(request));
 }
 
 void Engine::AnswerRequest(const PointRequestAnswer& answer, Moment /*now*/) {
   std::erase_if(asked_, [&](const Asked& asked) {
     if (asked.request_id != answer.request_id) return false;
-    Reply(asked.token, answer);
+    Reply(asked.token, answer, asked.trace);
     return true;
   });
 }
 
-void Engine::Reply(RequestToken token, PointRequestAnswer answer) {
+void Engine::Reply(RequestToken token, PointRequestAnswer answer, const Trace& trace) {
   if (answer.denial != DenialReason::kNone) {
-    Say("request denied", {{"reason", std::string(Name(answer.denial))}, {"text", answer.text}});
+    Say("request denied", {{"reason", std::string(Name(answer.denial))}, {"text", answer.text}}, trace);
   }
   out_.request_results.push_back({.token = token, .answer = std::move(answer)});
 }
@@ -293,12 +312,14 @@ void Engine::ContactorOpened(MeterReading meter, Opening opening, Moment now) {
   vehicle_served_ = plugged_in_;
   Keep(final);
   out_.open_contactor = false;
-  Say("charging ended", {{"driver_id", final.grant.driver.value()},
-                         {"session_id", final.session.value()},
-                         {"end_reason", std::string(Name(reason))},
-                         {"energy_mwh", final.energy_mwh},
-                         {"amount_micros", final.amount_micros},
-                         {"currency", final.grant.price.currency}});
+  Say("charging ended",
+      {{"driver_id", final.grant.driver.value()},
+       {"session_id", final.session.value()},
+       {"end_reason", std::string(Name(reason))},
+       {"energy_mwh", final.energy_mwh},
+       {"amount_micros", final.amount_micros},
+       {"currency", final.grant.price.currency}},
+      final.grant.trace);
 }
 
 void Engine::Release(absl::string_view why) {
@@ -365,10 +386,12 @@ void Engine::CheckTimers(Moment now) {
   while (!asked_.empty() && now.monotonic >= asked_.front().until) {
     const Asked asked = asked_.front();
     asked_.pop_front();
-    Reply(asked.token, {.request_id = asked.request_id,
-                        .session = std::nullopt,
-                        .denial = DenialReason::kRequestExpired,
-                        .text = "Central has not answered in time"});
+    Reply(asked.token,
+          {.request_id = asked.request_id,
+           .session = std::nullopt,
+           .denial = DenialReason::kRequestExpired,
+           .text = "Central has not answered in time"},
+          asked.trace);
   }
   if (now.monotonic >= next_produce_again_) {
     next_produce_again_ = now.monotonic + options_.produce_again_every;

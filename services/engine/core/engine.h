@@ -113,6 +113,7 @@ class Engine {
     RequestToken token;
     std::string request_id;
     absl::Duration until;
+    Trace trace;
   };
   struct Refusal {
     DenialReason reason = DenialReason::kNone;
@@ -134,16 +135,25 @@ class Engine {
   void End(EndReason reason, Moment now);
   void Release(absl::string_view why);
   void Keep(const Fact& fact);
+  // The trace of the session that holds the charging point; none: nobody does.
+  Trace CurrentTrace() const;
+  // What happens at the charging point belongs to the session that holds it, unless `trace` is another's.
+  void Say(absl::string_view message, std::vector<NoteField> fields, const Trace& trace) {
+    out_.notes.push_back({.level = NoteLevel::kInfo, .message = message, .fields = std::move(fields), .trace = trace});
+  }
   void Say(absl::string_view message, std::vector<NoteField> fields = {}) {
-    out_.notes.push_back({.level = NoteLevel::kInfo, .message = message, .fields = std::move(fields)});
+    Say(message, std::move(fields), CurrentTrace());
+  }
+  void Warn(absl::string_view message, std::vector<NoteField> fields, const Trace& trace) {
+    out_.notes.push_back({.level = NoteLevel::kWarn, .message = message, .fields = std::move(fields), .trace = trace});
   }
   void Warn(absl::string_view message, std::vector<NoteField> fields = {}) {
-    out_.notes.push_back({.level = NoteLevel::kWarn, .message = message, .fields = std::move(fields)});
+    Warn(message, std::move(fields), CurrentTrace());
   }
   void NoticePartners(Moment now);
   void CheckTimers(Moment now);
   void SimulateDriver(Moment now);
-  void Reply(RequestToken token, PointRequestAnswer answer);
+  void Reply(RequestToken token, PointRequestAnswer answer, const Trace& trace);
   EngineReport MakeReport() const;
   StatusKey Key(const Status& status) const;
 

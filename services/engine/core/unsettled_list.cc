@@ -16,7 +16,8 @@ void UnsettledList::Add(const Fact& fact) {
                          [&](const Entry& e) { return e.listed.session == fact.session; });
   Entry& entry = it != entries_.rend()
                      ? *it
-                     : entries_.emplace_back(Entry{.listed = {.session = fact.session, .number = fact.grant.number}});
+                     : entries_.emplace_back(Entry{.listed = {.session = fact.session, .number = fact.grant.number},
+                                                   .trace = fact.grant.trace});
   const bool is_final = fact.kind == FactKind::kFinal;
   (is_final ? entry.final : entry.start) = fact.message_id;
   (is_final ? entry.final_time : entry.start_time) = fact.time;
@@ -45,6 +46,12 @@ std::optional<Settlement> UnsettledList::Settle(const Settlement& settlement) {
   facts_ -= (done.start ? 1 : 0) + (done.final ? 1 : 0);
   if (!listed.start && !listed.final) entries_.erase(it);
   return done;
+}
+
+Trace UnsettledList::TraceOf(const SessionId& session) const {
+  const auto it =
+      std::find_if(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.listed.session == session; });
+  return it == entries_.end() ? Trace() : it->trace;
 }
 
 std::vector<Unsettled> UnsettledList::Oldest() const {

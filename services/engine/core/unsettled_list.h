@@ -24,6 +24,9 @@ class UnsettledList {
   // or what was refused is another fact than the one kept here.
   std::optional<Settlement> Settle(const Settlement& settlement);
 
+  // None: nothing of the session waits here.
+  Trace TraceOf(const SessionId& session) const;
+
   // The oldest ones, at most kMaxUnsettledListed.
   std::vector<Unsettled> Oldest() const;
   // When the oldest start or final in it happened.
@@ -46,6 +49,7 @@ class UnsettledList {
     absl::Time start_time;
     absl::Time final_time;
     EndReason end_reason = EndReason::kNone;
+    Trace trace;
   };
 
   std::deque<Entry> entries_;

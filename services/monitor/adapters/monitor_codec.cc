@@ -27,11 +27,15 @@ absl::StatusOr<PrepareSession> DecodeOrder(const central::PrepareSession& order)
 }
 
 CancelGrant DecodeOrder(const central::CancelGrant& order) {
-  return {.number = GrantNumber(order.grant_number()), .session = SessionId(order.session_id())};
+  return {.number = GrantNumber(order.grant_number()),
+          .session = SessionId(order.session_id()),
+          .trace = ParseTraceparent(order.traceparent())};
 }
 
 StopSession DecodeOrder(const central::StopSession& order) {
-  return {.session = SessionId(order.session_id()), .reason = static_cast<EndReason>(order.reason())};
+  return {.session = SessionId(order.session_id()),
+          .reason = static_cast<EndReason>(order.reason()),
+          .trace = ParseTraceparent(order.traceparent())};
 }
 
 template <typename Request>

@@ -334,7 +334,7 @@ class MonitorHost::Impl final : public pb::MonitorService::CallbackService {
       MutexLock lock(mutex_);
       ++calls_;
     }
-    rpc::CallAsync(*engine_->async(), method, std::move(request), forward.limit,
+    rpc::CallAsync(*engine_->async(), method, std::move(request), forward.limit, TraceOf(forward.command),
                    [this, id = forward.command.id](absl::StatusOr<Result> result) {
                      Apply([&](Monitor& core, Moment now) {
                        mutex_.AssertHeld();

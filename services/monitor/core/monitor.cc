@@ -199,6 +199,9 @@ void Monitor::EngineReported(StreamId attach, EngineReport report, Moment now) {
 void Monitor::EngineRequested(StreamId attach, PointRequest request, Moment now) {
   if (!FromEngine(attach, now)) return;
   ++forwarded_.requests;
+  Do(Note{.message = "a charge is asked for at the charging point",
+          .fields = {{"driver_id", request.driver.value()}, {"request_id", request.request_id}},
+          .trace = request.trace});
   if (!connected() || asked_.size() >= kMaxRequests) {
     SendAttach down = Down(now);
     down.answers.push_back({.request_id = std::move(request.request_id),
@@ -314,7 +317,7 @@ void Monitor::Tick(Moment now) {
   if (!attach_open_ && now.monotonic >= attach_at_) OpenAttachNow(now);
 
   if (in_flight_ && now.monotonic >= in_flight_->until) {
-    CommandDone(in_flight_->id, absl::DeadlineExceededError("the Engine did not answer in time"), now);
+    CommandDone(in_flight_->command.id, absl::DeadlineExceededError("the Engine did not answer in time"), now);
   }
   ForwardNext(now);
   std::erase_if(asked_, [&](const Asked& asked) {

@@ -100,9 +100,8 @@ class Monitor {
     absl::Duration received;
   };
   struct InFlight {
-    CommandId id;
+    Command command;
     StreamId link;
-    GrantNumber number;  // Of a grant or a cancel.
     absl::Duration until;
   };
   struct Asked {
@@ -125,7 +124,7 @@ class Monitor {
   SendAttach Down(Moment now) const;
   void SendDown(SendAttach message);
   void ForwardNext(Moment now);
-  void Undeliverable(StreamId link, CommandId id, Undelivered why, std::string text);
+  void Undeliverable(StreamId link, const Command& command, Undelivered why, std::string text);
   void NoticeHealth(Moment now);
   void SendAsked(Moment now);
   template <typename E>

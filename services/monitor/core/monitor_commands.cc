@@ -19,13 +19,18 @@ GrantNumber NumberOf(const Command& command) {
   return {};
 }
 
+std::vector<NoteField> FieldsOf(const Command& command) {
+  return {{"command_id", command.id.value()}, {"order", OrderOf(command)}, {"session_id", SessionOf(command).value()}};
+}
+
 }  // namespace
 
 void Monitor::TakeCommand(StreamId link, Command command, Moment now) {
   if (!FromLink(link, now) || !connected()) return;
   ++forwarded_.commands;
+  Do(Note{.message = "command received", .fields = FieldsOf(command), .trace = TraceOf(command)});
   if (waiting_.size() >= kMaxCommands) {
-    Undeliverable(link, command.id, Undelivered::kNotSent, "too many commands wait for the Engine");
+    Undeliverable(link, command, Undelivered::kNotSent, "too many commands wait for the Engine");
     return;
   }
   waiting_.push_back({.command = std::move(command), .received = now.monotonic});
@@ -38,44 +43,49 @@ void Monitor::ForwardNext(Moment now) {
     waiting_.pop_front();
     const absl::Duration left = next.command.deadline - (now.monotonic - next.received);
     if (left <= absl::ZeroDuration()) {
-      Undeliverable(link_, next.command.id, Undelivered::kExpired, "its time was over before it could be sent");
+      Undeliverable(link_, next.command, Undelivered::kExpired, "its time was over before it could be sent");
     } else if (!attach_open_ || !attach_heard_) {
-      Undeliverable(link_, next.command.id, Undelivered::kNotSent,
+      Undeliverable(link_, next.command, Undelivered::kNotSent,
                     absl::StrCat("the Engine is not connected: ", EngineFault(now)));
     } else {
-      in_flight_ = InFlight{.id = next.command.id,
-                            .link = link_,
-                            .number = NumberOf(next.command),
-                            .until = now.monotonic + left + kResultGrace};
+      in_flight_ = InFlight{.command = next.command, .link = link_, .until = now.monotonic + left + kResultGrace};
       Do(Forward{.epoch = epoch_, .command = next.command, .limit = left});
     }
   }
 }
 
 void Monitor::CommandDone(CommandId id, absl::StatusOr<CommandAnswer> answer, Moment now) {
-  if (!in_flight_ || in_flight_->id != id) return;
+  if (!in_flight_ || in_flight_->command.id != id) return;
   const InFlight done = *std::exchange(in_flight_, std::nullopt);
   // From now on an Engine that has to be configured again (it was restarted) must not take this number any more. Not
   // before: the configuration travels beside the command and could overtake it.
-  if (configuration_) configuration_->highest_grant = std::max(configuration_->highest_grant, done.number);
+  if (configuration_) configuration_->highest_grant = std::max(configuration_->highest_grant, NumberOf(done.command));
   if (!answer.ok()) {
-    Undeliverable(done.link, id, Undelivered::kUnknown,
+    Undeliverable(done.link, done.command, Undelivered::kUnknown,
                   answer.status().ToString(absl::StatusToStringMode::kWithNoExtraData));
-  } else if (link_open_ && connected() && done.link == link_) {
+    return ForwardNext(now);
+  }
+  std::vector<NoteField> fields = FieldsOf(done.command);
+  if (answer->denial != DenialReason::kNone) fields.push_back({"denial", std::string(Name(answer->denial))});
+  Do(Note{.message = "command answered", .fields = std::move(fields), .trace = TraceOf(done.command)});
+  if (link_open_ && connected() && done.link == link_) {
     answer->id = id;
     Do(SendAnswer{.link = link_, .answer = *std::move(answer)});
   }
   ForwardNext(now);
 }
 
-void Monitor::Undeliverable(StreamId link, CommandId id, Undelivered why, std::string text) {
+void Monitor::Undeliverable(StreamId link, const Command& command, Undelivered why, std::string text) {
   ++forwarded_.commands_undelivered;
+  std::vector<NoteField> fields = FieldsOf(command);
+  fields.push_back({"error", text});
   Do(Note{.level = NoteLevel::kWarn,
           .message = "a command has no answer",
-          .fields = {{"command_id", id.value()}, {"error", text}}});
+          .fields = std::move(fields),
+          .trace = TraceOf(command)});
   if (!link_open_ || !connected() || link != link_) return;
   Do(SendAnswer{.link = link_,
-                .answer = {.id = id,
+                .answer = {.id = command.id,
                            .verdict = Verdict::kFailed,
                            .denial = DenialReason::kNone,
                            .text = std::move(text),

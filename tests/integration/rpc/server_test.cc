@@ -7,9 +7,13 @@
 #include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
+#include <set>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -25,6 +29,7 @@
 #include "rpc/server_call.h"
 #include "rpc/server_streams.h"
 #include "tests/support/eventually.h"
+#include "tests/support/logged_lines.h"
 #include "tests/support/status_matchers.h"
 
 namespace ev::rpc {
@@ -58,7 +63,9 @@ class Tickets final : public TicketService::CallbackService {
     auto call = UnaryCall<Ticket>::Make(response);
     {
       MutexLock lock(mutex_);
-      trace_id_ = TraceId(*context);
+      trace_ = TraceOf(*context);
+      const auto parent = context->client_metadata().find("traceparent");
+      traceparent_ = std::string(parent->second.data(), parent->second.size());
       time_left_ = TimeLeft(*context, absl::Hours(1));
       call_ = call;
     }
@@ -82,9 +89,13 @@ class Tickets final : public TicketService::CallbackService {
     }));
     return call;
   }
-  std::string trace_id() {
+  Trace trace() {
     MutexLock lock(mutex_);
-    return trace_id_;
+    return trace_;
+  }
+  std::string traceparent() {
+    MutexLock lock(mutex_);
+    return traceparent_;
   }
   absl::Duration time_left() {
     MutexLock lock(mutex_);
@@ -94,7 +105,8 @@ class Tickets final : public TicketService::CallbackService {
  private:
   Mutex mutex_;
   std::shared_ptr<UnaryCall<Ticket>> call_ ABSL_GUARDED_BY(mutex_);
-  std::string trace_id_ ABSL_GUARDED_BY(mutex_);
+  Trace trace_ ABSL_GUARDED_BY(mutex_);
+  std::string traceparent_ ABSL_GUARDED_BY(mutex_);
   absl::Duration time_left_ ABSL_GUARDED_BY(mutex_);
 };
 
@@ -169,7 +181,7 @@ TEST_F(ServerTest, AnAnswerMayComeLaterFromAnyThread) {
   absl::Notification done;
   GetTicketRequest request;
   request.set_ticket_id("later");
-  CallAsync(*tickets_stub_->async(), &TicketService::StubInterface::async_interface::GetTicket, request, kLimit,
+  CallAsync(*tickets_stub_->async(), &TicketService::StubInterface::async_interface::GetTicket, request, kLimit, {},
             [&](absl::StatusOr<Ticket> ticket) {
               EXPECT_THAT(ticket, IsOk());
               done.Notify();
@@ -210,25 +222,71 @@ TEST_F(ServerTest, AUnaryCallWithoutADeadlineGetsTheServersOwn) {
   EXPECT_EQ(tickets_.time_left(), absl::Hours(1));
 }
 
+// B221
 TEST_F(ServerTest, ACallKnowsItsTraceAndTheTimeThatIsLeft) {
   Start();
-  const auto call_with = [&](const std::string& traceparent) {
+  const auto call_with = [&](const std::vector<std::string>& traceparents) {
     grpc::ClientContext context;
     SetTimeout(context, absl::Seconds(20));
-    context.AddMetadata("traceparent", traceparent);
+    for (const std::string& traceparent : traceparents) context.AddMetadata("traceparent", traceparent);
     Ticket response;
     GetTicketRequest request;
     request.set_ticket_id("now");
     EXPECT_TRUE(tickets_stub_->GetTicket(&context, request, &response).ok());
-    return tickets_.trace_id();
+    return TraceIdText(tickets_.trace());
   };
   const std::string id = "4bf92f3577b34da6a3ce929d0e0e4736";
-  EXPECT_EQ(call_with("00-" + id + "-00f067aa0ba902b7-01"), id);
+  const std::string valid = "00-" + id + "-00f067aa0ba902b7-01";
+  EXPECT_EQ(call_with({valid}), id);
+  EXPECT_TRUE(tickets_.trace().sampled);
   EXPECT_GT(tickets_.time_left(), absl::Seconds(10));
   // The header grpc-timeout has few digits, and gRPC rounds up.
   EXPECT_LE(tickets_.time_left(), absl::Seconds(21));
-  EXPECT_EQ(call_with("00-" + std::string(32, '0') + "-00f067aa0ba902b7-01"), "");
-  EXPECT_EQ(call_with("00-xyz"), "");
+  // Without one that is valid the server begins a trace, each time another.
+  std::set<std::string> begun;
+  for (const std::vector<std::string>& traceparents : {std::vector<std::string>{},
+                                                       {},
+                                                       {"00-" + std::string(32, '0') + "-00f067aa0ba902b7-01"},
+                                                       {"00-xyz"},
+                                                       {valid, valid}}) {
+    begun.insert(call_with(traceparents));
+    EXPECT_FALSE(tickets_.trace().sampled);
+  }
+  EXPECT_EQ(begun.size(), 5u);
+  EXPECT_FALSE(begun.contains(""));
+  EXPECT_FALSE(begun.contains(id));
+}
+
+// B221
+TEST_F(ServerTest, ACallThatIsMadeInATraceIsAnOperationOfItsOwnInIt) {
+  Start();
+  const Trace trace = ParseTraceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+  GetTicketRequest request;
+  request.set_ticket_id("now");
+  std::set<std::string> parents = {"00f067aa0ba902b7"};
+  for (int i = 0; i < 2; ++i) {
+    EV_EXPECT_OK(rpc::Call(*tickets_stub_, &TicketService::StubInterface::GetTicket, request, kLimit, trace));
+    EXPECT_EQ(tickets_.trace(), trace);
+    EXPECT_TRUE(parents.insert(tickets_.traceparent().substr(36, 16)).second);
+  }
+}
+
+// B221
+TEST_F(ServerTest, TheRecordOfACallHasTheTraceThatItsHandlerSaw) {
+  const LoggedLines logged;
+  log::SetLevel(log::Level::kDebug);
+  Start();
+  GetTicketRequest request;
+  request.set_ticket_id("now");
+  EV_EXPECT_OK(rpc::Call(*tickets_stub_, &TicketService::StubInterface::GetTicket, request, kLimit));
+  const std::string id = TraceIdText(tickets_.trace());
+  EXPECT_TRUE(Eventually(kLimit, [&] {
+    const auto lines = logged.Get();
+    return std::any_of(lines.begin(), lines.end(), [&](const std::string& line) {
+      return absl::StrContains(line, "debug call method=") && absl::StrContains(line, "trace_id=" + id);
+    });
+  }));
+  log::SetLevel(log::Level::kInfo);
 }
 
 TEST_F(ServerTest, HealthFollowsReadinessAndLivenessDoesNot) {
@@ -448,7 +506,7 @@ TEST_F(ServerTest, DrainFinishesTheAnswersAndEndsTheStreams) {
   absl::Notification answered;
   GetTicketRequest request;
   request.set_ticket_id("later");
-  CallAsync(*tickets_stub_->async(), &TicketService::StubInterface::async_interface::GetTicket, request, kLimit,
+  CallAsync(*tickets_stub_->async(), &TicketService::StubInterface::async_interface::GetTicket, request, kLimit, {},
             [&](absl::StatusOr<Ticket> ticket) {
               EXPECT_THAT(ticket, IsOk());
               answered.Notify();
@@ -468,7 +526,7 @@ TEST_F(ServerTest, AnAnswerThatNeverComesCannotHoldUpTheEnd) {
   absl::Notification done;
   GetTicketRequest request;
   request.set_ticket_id("never");
-  CallAsync(*tickets_stub_->async(), &TicketService::StubInterface::async_interface::GetTicket, request, kLimit,
+  CallAsync(*tickets_stub_->async(), &TicketService::StubInterface::async_interface::GetTicket, request, kLimit, {},
             [&](absl::StatusOr<Ticket> ticket) {
               EXPECT_FALSE(ticket.ok());
               done.Notify();

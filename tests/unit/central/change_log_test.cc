@@ -43,9 +43,9 @@ TEST_F(ChangeLogTest, AnAlertIsLogged) {
 
 TEST_F(ChangeLogTest, AMessageThatIsPutAsideIsLoggedWithItsPosition) {
   log_.OnDeadLetter({.topic = "t", .partition = 2, .offset = 7, .reason = "NONSENSE", .detail = "negative"});
-  EXPECT_THAT(
-      logged_.Get(),
-      ElementsAre(EndsWith("warn message put aside topic=t partition=2 offset=7 reason=NONSENSE detail=negative")));
+  EXPECT_THAT(logged_.Get(), ElementsAre(EndsWith(
+                                 "warn message put aside topic=t partition=2 offset=7 reason=NONSENSE detail=negative "
+                                 "session_id=\"\"")));
 }
 
 TEST_F(ChangeLogTest, EachStateOfASessionIsLoggedOnceAndItsFiguresAreNot) {
@@ -82,6 +82,21 @@ TEST_F(ChangeLogTest, ASessionThatIsWrittenOffIsLoggedWithWhoAndWhy) {
   EXPECT_THAT(logged_.Get(),
               ElementsAre(EndsWith("warn session written off " + kOfSession + " requested_by=operator reason=scrapped"),
                           EndsWith("info session changed " + kOfSession + " state=EXPIRED")));
+}
+
+// B220
+TEST_F(ChangeLogTest, WhateverIsSaidOfAChargeHasItsTrace) {
+  const std::string id = "4bf92f3577b34da6a3ce929d0e0e4736";
+  const Trace trace = TraceOfId(id);
+  session_.trace = trace;
+  log_.OnSession({.session = session_, .previous = SessionState::kRequested, .ticket = {}});
+  log_.OnSession({.session = session_, .previous = SessionState::kCharging, .ticket = Ticket()});
+  log_.OnAlert(
+      {.kind = AlertKind::kAmountDiffers, .cp = session_.cp, .session = session_.id, .text = "", .trace = trace});
+  log_.OnDenied({.driver = session_.driver, .cp = session_.cp, .text = "", .time = {}, .trace = trace});
+  log_.OnDeadLetter({.topic = "t", .reason = "", .detail = "", .session = session_.id, .trace = trace});
+  EXPECT_EQ(logged_.Get().size(), 5u);
+  EXPECT_THAT(logged_.Get(), ::testing::Each(EndsWith(" trace_id=" + id)));
 }
 
 TEST_F(ChangeLogTest, EachStateOfAChargingPointIsLoggedOnce) {

@@ -5,6 +5,7 @@
 #include <set>
 #include <string>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "evcharging/events/v1/alerts.pb.h"
 #include "evcharging/events/v1/status.pb.h"
@@ -120,6 +121,24 @@ TEST_F(OutboxCodecTest, AnUpdateOfAnOpenSessionSaysThatItsPointCannotBeHeard) {
       << "that is why the ticket does not come";
   EXPECT_EQ(notice(PointState::kCharging, SessionState::kCharging), "");
   EXPECT_EQ(notice(PointState::kDisconnected, SessionState::kCompleted), "");
+}
+
+// B223
+TEST_F(OutboxCodecTest, WhateverIsAboutAChargeSaysItsTraceInAHeader) {
+  const Trace trace = ParseTraceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+  Session session = Completed();
+  EXPECT_THAT(Encode(StatusUpdate{session}).headers, ::testing::IsEmpty()) << "of a session from before traces";
+  session.trace = trace;
+  for (const OutboxItem& item : {OutboxItem(StatusUpdate{session}), OutboxItem(DenialUpdate{.id = "d", .trace = trace}),
+                                 OutboxItem(DeadLetter{.topic = "t", .trace = trace}),
+                                 OutboxItem(Alert{.session = session.id, .id = "a", .trace = trace})}) {
+    EXPECT_THAT(
+        Encode(item).headers,
+        Contains(Pair("traceparent", ::testing::MatchesRegex("00-4bf92f3577b34da6a3ce929d0e0e4736-[0-9a-f]{16}-01"))));
+  }
+  const store::OutboxRecord record = Encode(StatusUpdate{session});
+  const std::string id = Decoded<events::StatusUpdate>(record).message_id();
+  EXPECT_EQ(record.headers[0].second.substr(36, 16), absl::BytesToHexString(id.substr(8)));
 }
 
 // B63

@@ -405,5 +405,66 @@ TEST_F(ShardRequestsTest, ARequestForAPointThatNobodyKnowsLeavesNothingBehind) {
   EXPECT_FALSE(shard().dirty());
 }
 
+// --- traces ----------------------------------------------------------------------------------------------------------
+
+const Trace kTrace = ParseTraceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+
+// B220
+TEST_F(ShardRequestsTest, ASessionHasTheTraceOfItsRequestAndSoHasItsGrant) {
+  Online();
+  const CallId call = Start({.driver = kDriver, .cp = kCp, .trace = kTrace});
+  EXPECT_EQ(std::get<PrepareSession>(TheCommand().body).grant.trace, kTrace);
+  Answer(TheCommand(), Verdict::kGranted, 1);
+  EXPECT_EQ(ReplyTo<Session>(call).trace, kTrace);
+}
+
+// B220
+TEST_F(ShardRequestsTest, WithoutATraceEachSessionBeginsOne) {
+  Online();
+  const CallId call = Start();
+  Answer(TheCommand(), Verdict::kGranted, 1);
+  const Session session = ReplyTo<Session>(call);
+  EXPECT_FALSE(session.trace.empty());
+  EXPECT_FALSE(session.trace.sampled);
+}
+
+// B220
+TEST_F(ShardRequestsTest, ADenialThatMakesNoSessionHasTheTraceOfItsRequest) {
+  Create(kCp);
+  Start({.driver = kDriver, .cp = kCp, .trace = kTrace});
+  ASSERT_THAT(Said<RequestDenied>(), SizeIs(1));
+  EXPECT_EQ(Said<RequestDenied>()[0].trace, kTrace);
+  ASSERT_THAT(Outbox<DenialUpdate>(), SizeIs(1));
+  EXPECT_EQ(Outbox<DenialUpdate>()[0].trace, kTrace);
+}
+
+// B222
+TEST_F(ShardRequestsTest, ASessionKeepsItsTraceAcrossARestartAndARepeatOfItsRequestDoesNotChangeIt) {
+  Online();
+  Start({.request_key = "k", .fingerprint = "same", .driver = kDriver, .cp = kCp, .trace = kTrace});
+  Answer(TheCommand(), Verdict::kGranted, 1);
+  Restart();
+  const CallId again = Start({.request_key = "k",
+                              .fingerprint = "same",
+                              .driver = kDriver,
+                              .cp = kCp,
+                              .trace = TraceOfId("0af7651916cd43dd8448eb211c80319c")});
+  EXPECT_EQ(ReplyTo<Session>(again).trace, kTrace);
+}
+
+// B224
+TEST_F(ShardRequestsTest, AStopGoesToThePointInTheTraceOfTheSession) {
+  Online();
+  const CallId call = Start({.driver = kDriver, .cp = kCp, .trace = kTrace});
+  Answer(TheCommand(), Verdict::kGranted, 1);
+  const SessionId id = ReplyTo<Session>(call).id;
+  Stop(id);
+  ASSERT_THAT(Said<CancelGrant>(), SizeIs(1));
+  EXPECT_EQ(Said<CancelGrant>()[0].trace, kTrace);
+  Answer(TheCommand(), Verdict::kRunning, 1);
+  ASSERT_THAT(Said<ev::StopSession>(), SizeIs(1));
+  EXPECT_EQ(Said<ev::StopSession>()[0].trace, kTrace);
+}
+
 }  // namespace
 }  // namespace ev::central

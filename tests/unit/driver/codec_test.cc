@@ -50,7 +50,8 @@ Charge Full() {
                 .ticket = ticket,
                 .adjustment = ticket,
                 .notice = "a notice",
-                .revision = {.incarnation = 3, .counter = 9}};
+                .revision = {.incarnation = 3, .counter = 9},
+                .trace = TraceOfId("4bf92f3577b34da6a3ce929d0e0e4736")};
   charge.adjustment->kind = TicketKind::kAdjustment;
   charge.adjustment->amount_micros = -5;
   charge.adjustment->adjusts_ticket = kSession;

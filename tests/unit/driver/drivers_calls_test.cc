@@ -301,5 +301,37 @@ TEST_F(DriversCallsTest, AStopThatIsKeptForADisconnectedPointIsAnAnswer) {
   EXPECT_THAT(Drain<Answered>(), SizeIs(1));
 }
 
+// B220
+TEST_F(DriversCallsTest, EachAttemptOfACallIsInItsTraceAndOneWithoutBeginsOne) {
+  Connect();
+  const Trace trace = TraceOfId("4bf92f3577b34da6a3ce929d0e0e4736");
+  EV_ASSERT_OK(core_.Start(Now(), {.driver = kDriver, .cp = kPoint, .trace = trace}, out_));
+  const auto first = Drain<SendStart>();
+  ASSERT_THAT(first, SizeIs(1));
+  EXPECT_EQ(first[0].trace, trace);
+  core_.OnAnswer(Now(), first[0].call, kRefused, out_);
+  Pass(absl::Seconds(1));
+  const auto second = Drain<SendStart>();
+  ASSERT_THAT(second, SizeIs(1));
+  EXPECT_EQ(second[0].trace, trace);
+
+  Start();
+  const auto begun = Drain<SendStart>();
+  ASSERT_THAT(begun, SizeIs(1));
+  EXPECT_FALSE(begun[0].trace.empty());
+  EXPECT_NE(begun[0].trace, trace);
+}
+
+// B220
+TEST_F(DriversCallsTest, ADenialIsToldInTheTraceOfItsRequest) {
+  Connect();
+  const Trace trace = TraceOfId("4bf92f3577b34da6a3ce929d0e0e4736");
+  EV_ASSERT_OK(core_.Start(Now(), {.driver = kDriver, .cp = kPoint, .trace = trace}, out_));
+  core_.OnAnswer(Now(), Drain<SendStart>().at(0).call, Refusal("POINT_BUSY"), out_);
+  const auto told = Drain<Told>();
+  ASSERT_THAT(told, SizeIs(1));
+  EXPECT_EQ(std::get<DenialTold>(told[0].event).trace, trace);
+}
+
 }  // namespace
 }  // namespace ev::driver

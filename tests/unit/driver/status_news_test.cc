@@ -26,7 +26,11 @@ class StatusNewsTest : public ::testing::Test {
   ~StatusNewsTest() override { subscriber_.Stop(); }
 
   void Publish(std::string value) {
-    EV_ASSERT_OK(log_.Append({.topic = kTopic, .key = "driver_001", .value = std::move(value)}));
+    EV_ASSERT_OK(log_.Append(
+        {.topic = kTopic,
+         .key = "driver_001",
+         .value = std::move(value),
+         .headers = {{"other", ""}, {"traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}}}));
   }
   void PublishCharging(int energy_mwh) {
     evcharging::events::v1::StatusUpdate update;
@@ -47,10 +51,12 @@ class StatusNewsTest : public ::testing::Test {
   metrics::Registry registry_{"test", "0"};
   Mutex mutex_;
   std::vector<std::int64_t> energies_ ABSL_GUARDED_BY(mutex_);
+  Trace trace_ ABSL_GUARDED_BY(mutex_);
   StatusNews news_{kTopic, subscriber_,
                    [this](const Charge& charge) {
                      MutexLock lock(mutex_);
                      energies_.push_back(charge.energy_mwh);
+                     trace_ = charge.trace;
                    },
                    registry_};
 };
@@ -61,6 +67,15 @@ TEST_F(StatusNewsTest, UpdatesAreHandedOnInOrderAndMarked) {
   EV_ASSERT_OK(subscriber_.Start({{.topic = kTopic, .partition = 0, .next = 0}}, news_));
   EXPECT_TRUE(Eventually(absl::Seconds(10), [&] { return log_.Marks()[{kTopic, 0}].next == 2; }));
   EXPECT_THAT(energies(), ElementsAre(1, 2));
+}
+
+// B220
+TEST_F(StatusNewsTest, AnUpdateHasTheTraceOfItsHeader) {
+  PublishCharging(1);
+  EV_ASSERT_OK(subscriber_.Start({{.topic = kTopic, .partition = 0, .next = 0}}, news_));
+  EXPECT_TRUE(Eventually(absl::Seconds(10), [&] { return !energies().empty(); }));
+  MutexLock lock(mutex_);
+  EXPECT_EQ(TraceIdText(trace_), "4bf92f3577b34da6a3ce929d0e0e4736");
 }
 
 TEST_F(StatusNewsTest, WhatCannotBeUnderstoodIsCountedAndPassedOver) {

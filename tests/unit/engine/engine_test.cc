@@ -434,6 +434,57 @@ TEST_F(EngineTest, ARunningChargeGoesOnWithoutCentral) {
   EXPECT_TRUE(charging());
 }
 
+// B220
+TEST_F(EngineTest, WhatIsSaidOfAChargeHasItsTraceToItsBooking) {
+  NewLink();
+  Grant grant = MakeGrant();
+  grant.trace = TraceOfId("4bf92f3577b34da6a3ce929d0e0e4736");
+  (void)Prepare(grant);
+  PlugIn();
+  Advance(absl::Seconds(3));
+  Unplug();
+  Book(grant.session);
+  EXPECT_THAT(traced_notes["4bf92f3577b34da6a3ce929d0e0e4736"],
+              ElementsAre("reserved", "vehicle plugged in", "charging started", "vehicle unplugged", "charging ended",
+                          "Central has booked the charge"));
+  EXPECT_FALSE(facts.empty());
+  for (const Fact& fact : facts) EXPECT_EQ(fact.grant.trace, grant.trace);
+}
+
+// B222
+TEST_F(EngineTest, AChargeThatARestartCutOffKeepsItsTrace) {
+  NewLink();
+  Grant grant = MakeGrant();
+  grant.trace = TraceOfId("4bf92f3577b34da6a3ce929d0e0e4736");
+  (void)Prepare(grant);
+  PlugIn();
+  traced_notes.clear();
+  Restart();
+  EXPECT_EQ(LastFinal().grant.trace, grant.trace);
+  Book(grant.session);
+  EXPECT_THAT(traced_notes["4bf92f3577b34da6a3ce929d0e0e4736"],
+              ElementsAre("a session was cut off and is closed by the meter", "Central has booked the charge"));
+}
+
+// B220
+TEST_F(EngineTest, ARequestMadeHereGoesUpInItsTraceAndOneWithoutBeginsOne) {
+  NewLink();
+  const Trace trace = TraceOfId("4bf92f3577b34da6a3ce929d0e0e4736");
+  core->RequestSession(1, {.request_id = "r1", .driver = DriverId("ann"), .target = {}, .waited = {}, .trace = trace},
+                       now);
+  core->RequestSession(2, {.request_id = "r2", .driver = DriverId("ann"), .target = {}, .waited = {}}, now);
+  Settle();
+  ASSERT_EQ(requests.size(), 2u);
+  EXPECT_EQ(requests[0].trace, trace);
+  EXPECT_FALSE(requests[1].trace.empty());
+  EXPECT_NE(requests[1].trace, trace);
+  core->AnswerRequest({.request_id = "r1", .session = std::nullopt, .denial = DenialReason::kPointBusy, .text = ""},
+                      now);
+  Settle();
+  EXPECT_THAT(traced_notes["4bf92f3577b34da6a3ce929d0e0e4736"],
+              ElementsAre("a charge is asked for at the charging point", "request denied"));
+}
+
 // B56
 TEST_F(EngineTest, ItSaysOnceThatCentralCannotBeReachedAndOnceThatItIsBack) {
   NewLink();

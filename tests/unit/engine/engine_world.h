@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -63,7 +64,10 @@ class EngineWorld {
       if (outcome.status) statuses.push_back(*outcome.status);
       std::move(outcome.requests.begin(), outcome.requests.end(), std::back_inserter(requests));
       std::move(outcome.request_results.begin(), outcome.request_results.end(), std::back_inserter(results));
-      for (const Note& note : outcome.notes) notes.emplace_back(note.message);
+      for (const Note& note : outcome.notes) {
+        notes.emplace_back(note.message);
+        if (!note.trace.empty()) traced_notes[TraceIdText(note.trace)].emplace_back(note.message);
+      }
       if (outcome.produce_again) ++produced_again;
       if (!open && outcome.log.empty() && !outcome.close_contactor_at_mwh) return;
     }
@@ -216,6 +220,7 @@ class EngineWorld {
   std::vector<PointRequest> requests;
   std::vector<RequestResult> results;
   std::vector<std::string> notes;
+  std::map<std::string, std::vector<std::string>> traced_notes;  // By trace id.
   int produced_again = 0;
 
   std::unique_ptr<Engine> core;

@@ -7,6 +7,7 @@
 #include "gtest/gtest.h"
 #include "journal/inmemory/memory_fact_log.h"
 #include "tests/support/eventually.h"
+#include "tests/support/logged_lines.h"
 #include "tests/support/status_matchers.h"
 
 namespace ev::engine {
@@ -113,6 +114,41 @@ TEST_F(FactPumpTest, FactsGoOutInOrderToTheirTopicsWithTheChargingPointAsKey) {
   EXPECT_EQ(publisher.taken[1].topic, "data");
   EXPECT_EQ(publisher.taken[2].topic, "complete");
   EXPECT_EQ(publisher.taken[2].key, "cp_001");
+}
+
+// B223
+TEST_F(FactPumpTest, EachFactSaysItsTraceInAHeaderUnderItsOwnId) {
+  const Trace trace = ParseTraceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+  std::vector<Fact> facts = {Make(FactKind::kStart, 0), Make(FactKind::kSample, 1), Make(FactKind::kFinal, 2)};
+  for (Fact& fact : facts) fact.grant.trace = trace;
+  facts.push_back(Make(FactKind::kSample, 0));  // Of a grant from before there were traces.
+  Write(facts);
+  ASSERT_TRUE(publisher.WaitForCount(4));
+  MutexLock lock(publisher.mutex);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_THAT(publisher.taken[i].headers,
+                ElementsAre(testing::Pair("traceparent", Traceparent(trace, ToHex(facts[i].message_id)))));
+  }
+  EXPECT_THAT(publisher.taken[3].headers, testing::IsEmpty());
+}
+
+// B220
+TEST_F(FactPumpTest, AStartAndAFinalThatKafkaHasAreSaidInTheirTraceAndSamplesAreNot) {
+  const LoggedLines logged;
+  std::vector<Fact> facts = {Make(FactKind::kStart, 0), Make(FactKind::kSample, 1), Make(FactKind::kFinal, 2)};
+  for (Fact& fact : facts) fact.grant.trace = TraceOfId("4bf92f3577b34da6a3ce929d0e0e4736");
+  Write(facts);
+  ASSERT_TRUE(publisher.WaitForCount(3));
+  publisher.Answer(absl::UnavailableError("no broker"));
+  EXPECT_THAT(logged.Get(), testing::IsEmpty());
+  ASSERT_TRUE(publisher.WaitForCount(4));
+  for (int i = 0; i < 3; ++i) publisher.Answer(absl::OkStatus());
+  EXPECT_THAT(logged.Get(),
+              testing::UnorderedElementsAre(
+                  testing::EndsWith("info fact sent fact=start cp_id=cp_001 session_id=" + facts[0].session.value() +
+                                    " trace_id=4bf92f3577b34da6a3ce929d0e0e4736"),
+                  testing::EndsWith("info fact sent fact=final cp_id=cp_001 session_id=" + facts[0].session.value() +
+                                    " trace_id=4bf92f3577b34da6a3ce929d0e0e4736")));
 }
 
 TEST_F(FactPumpTest, AnAcknowledgementTrimsTheSampleAndKeepsTheRest) {

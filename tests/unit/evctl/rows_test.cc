@@ -93,6 +93,9 @@ TEST(RowsTest, ASessionIsDescribedFromMeterToBill) {
   EXPECT_THAT(text, HasSubstr("price:         0.350000 EUR per kWh\n"));
   EXPECT_THAT(text, HasSubstr("bills:       2.444444 kWh x 0.350000 = 0.855555 EUR\n"));
   EXPECT_THAT(text, HasSubstr("ESTIMATED"));
+  EXPECT_THAT(text, ::testing::Not(HasSubstr("trace:"))) << "of a session from before there were traces";
+  session.set_trace_id("4bf92f3577b34da6a3ce929d0e0e4736");
+  EXPECT_THAT(Describe(session), HasSubstr("trace:         4bf92f3577b34da6a3ce929d0e0e4736\n"));
   session.clear_ticket();
   EXPECT_THAT(Describe(session), HasSubstr("ticket:        none\n"));
 }

@@ -194,17 +194,28 @@ TEST_F(LogTest, APromptThatIsRedrawnAllTheTimeIsNeverInsideOfARecord) {
 }
 
 TEST_F(LogTest, ATraceScopeAddsItsIdOnItsThreadOnly) {
-  const std::string text = Stderr({}, [] {
-    const TraceScope outer("aaa");
+  const std::string a(32, 'a');
+  const std::string b(32, 'b');
+  const std::string text = Stderr({}, [&] {
+    const TraceScope outer(TraceOfId(a));
     {
-      const TraceScope inner("bbb");
+      const TraceScope inner(TraceOfId(b));
       Info("one");
     }
+    {
+      const TraceScope none({});
+      Info("of none");
+    }
     Info("two");
+    Write({.message = "note", .fields = {}});
+    Write({.message = "its own", .fields = {}, .trace = TraceOfId(b)});
     std::jthread([] { Info("three"); }).join();
   });
-  EXPECT_THAT(text, HasSubstr("one trace_id=bbb\n"));
-  EXPECT_THAT(text, HasSubstr("two trace_id=aaa\n"));
+  EXPECT_THAT(text, HasSubstr("one trace_id=" + b + "\n"));
+  EXPECT_THAT(text, HasSubstr("of none\n"));
+  EXPECT_THAT(text, HasSubstr("two trace_id=" + a + "\n"));
+  EXPECT_THAT(text, HasSubstr("note trace_id=" + a + "\n"));
+  EXPECT_THAT(text, HasSubstr("its own trace_id=" + b + "\n"));
   EXPECT_THAT(text, HasSubstr("three\n"));
 }
 

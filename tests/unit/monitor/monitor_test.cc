@@ -563,5 +563,41 @@ TEST_F(MonitorTest, WithoutALinkARequestIsDeniedAtOnce) {
   EXPECT_EQ(Seen<SendAttach>()[0].answers.at(0).denial, DenialReason::kCentralUnreachable);
 }
 
+// ---- Traces.
+
+// B220
+TEST_F(MonitorTest, WhatIsSaidOfACommandHasTheTraceOfItsSession) {
+  Connect();
+  const Trace trace = TraceOfId("4bf92f3577b34da6a3ce929d0e0e4736");
+  Order({.id = CommandId(1),
+         .deadline = absl::Seconds(3),
+         .body = PrepareSession{.grant = {.session = SessionId("s"), .trace = trace}, .plug_in_time_to_live = {}}});
+  Done(1, Verdict::kGranted);
+  Order({.id = CommandId(2),
+         .deadline = absl::Seconds(3),
+         .body = StopSession{.session = SessionId("s"), .trace = trace}});
+  core.CommandDone(CommandId(2), absl::UnavailableError("gone"), now);
+  Take();
+  std::vector<std::string> said;
+  for (const Note& note : Seen<Note>()) {
+    EXPECT_EQ(note.trace, trace) << note.message;
+    said.emplace_back(note.message);
+  }
+  EXPECT_THAT(said, ElementsAre("command received", "command answered", "command received", "a command has no answer"));
+}
+
+// B220
+TEST_F(MonitorTest, ARequestMadeAtTheChargingPointGoesUpInItsTrace) {
+  Connect();
+  const Trace trace = TraceOfId("4bf92f3577b34da6a3ce929d0e0e4736");
+  core.EngineRequested(
+      attach, {.request_id = "r1", .driver = DriverId("ann"), .target = {}, .waited = {}, .trace = trace}, now);
+  Take();
+  ASSERT_THAT(Seen<Note>(), SizeIs(1));
+  EXPECT_EQ(Seen<Note>()[0].trace, trace);
+  ASSERT_THAT(Seen<SendRequest>(), SizeIs(1));
+  EXPECT_EQ(Seen<SendRequest>()[0].request.trace, trace);
+}
+
 }  // namespace
 }  // namespace ev::monitor

@@ -51,6 +51,7 @@ inline Session FullSession(int n) {
   s.written_off_by = "ana";
   s.written_off_reason = "scrapped: 'quoted'";
   s.manual = true;
+  s.trace = {.id = {0x4b, 0xf9, 0, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 0x36}, .sampled = true};
   s.revision = {1'700'000'001, 99};
   return s;
 }

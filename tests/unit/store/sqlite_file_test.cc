@@ -173,7 +173,7 @@ TEST_F(SqliteFileTest, TheMarksOfTheFileAreWritten) {
   MakeStore();
   const std::string header = ReadFile(path_).substr(0, 100);
   EXPECT_EQ(header.substr(68, 4), "EVC1");
-  EXPECT_EQ(header.substr(60, 4), std::string("\0\0\0\2", 4));
+  EXPECT_EQ(header.substr(60, 4), std::string("\0\0\0\3", 4));
 }
 
 TEST_F(SqliteFileTest, AFileOfTheFirstSchemaIsBroughtUpToDateAndKeepsItsRows) {
@@ -192,7 +192,8 @@ TEST_F(SqliteFileTest, AFileOfTheFirstSchemaIsBroughtUpToDateAndKeepsItsRows) {
     EXPECT_THAT((*store)->Commit({batch}), ::testing::ElementsAre(IsOk()));
   }
   std::string back = "PRAGMA user_version = 1;";
-  for (const char* column : {"measured_ns", "register_end_mwh", "stop_asked", "written_off_by", "written_off_reason"}) {
+  for (const char* column : {"measured_ns", "register_end_mwh", "stop_asked", "written_off_by", "written_off_reason",
+                             "trace_id", "trace_sampled"}) {
     absl::StrAppend(&back, "ALTER TABLE session DROP COLUMN ", column, ";");
   }
   Sql(path_, back);
@@ -200,6 +201,7 @@ TEST_F(SqliteFileTest, AFileOfTheFirstSchemaIsBroughtUpToDateAndKeepsItsRows) {
   charged.register_end_mwh = 0;
   charged.stop_asked = EndReason::kNone;
   charged.written_off_by = charged.written_off_reason = "";
+  charged.trace = {};
   auto store = Open();
   EV_ASSERT_OK(store);
   EXPECT_EQ((*store)->FindSession(charged.id).value(), charged);
@@ -207,6 +209,33 @@ TEST_F(SqliteFileTest, AFileOfTheFirstSchemaIsBroughtUpToDateAndKeepsItsRows) {
   EXPECT_EQ((*store)->FindTicket(FullTicket(1).id).value(), FullTicket(1));
   EXPECT_THAT((*store)->TakeShards("o", "a").value().at(0).points, ::testing::ElementsAre(FullPoint("cp_001")));
   EV_EXPECT_OK((*store)->CheckIntegrity());
+}
+
+// B222
+TEST_F(SqliteFileTest, AFileFromBeforeThereWereTracesIsBroughtUpToDateAndThenKeepsThem) {
+  Session charged = FullSession(1);
+  ShardBatch batch;
+  batch.sessions = {charged};
+  {
+    auto store = Open();
+    EV_ASSERT_OK(store);
+    batch.epoch = (*store)->TakeShards("o", "a").value().at(0).epoch;
+    EXPECT_THAT((*store)->Commit({batch}), ::testing::ElementsAre(IsOk()));
+  }
+  Sql(path_,
+      "PRAGMA user_version = 2; ALTER TABLE session DROP COLUMN trace_id;"
+      "ALTER TABLE session DROP COLUMN trace_sampled;");
+  charged.trace = {};
+  {
+    auto store = Open();
+    EV_ASSERT_OK(store);
+    EXPECT_EQ((*store)->FindSession(charged.id).value(), charged);
+    batch.epoch = (*store)->TakeShards("o", "a").value().at(0).epoch;
+    EXPECT_THAT((*store)->Commit({batch}), ::testing::ElementsAre(IsOk()));
+  }
+  auto store = Open();
+  EV_ASSERT_OK(store);
+  EXPECT_EQ((*store)->FindSession(charged.id).value().trace, FullSession(1).trace);
 }
 
 // One owner.

@@ -19,7 +19,8 @@ Grant MakeGrant() {
           .target = EnergyTarget{.energy_mwh = 5'000'000},
           .authorised = absl::FromUnixNanos(1'750'000'000'123'456'789),
           .key_id = "k1",
-          .signature = std::string("\0\xff\x01", 3)};
+          .signature = std::string("\0\xff\x01", 3),
+          .trace = ParseTraceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")};
 }
 
 TEST(CommonCodecTest, ATicketSaysAllThatWasBooked) {
@@ -69,6 +70,28 @@ TEST(CommonCodecTest, AGrantComesBackAsItWas) {
     ASSERT_THAT(back, IsOk());
     EXPECT_EQ(*back, grant);
   }
+}
+
+// B220 B221
+TEST(CommonCodecTest, AGrantCarriesItsTraceUnderTheSessionsOwnIdAndGarbageThereIsNoTrace) {
+  pb::Grant proto = ToProto(MakeGrant());
+  EXPECT_EQ(proto.traceparent(), "00-4bf92f3577b34da6a3ce929d0e0e4736-0123456789abcdef-01");
+  for (const std::string& garbage : {std::string(), std::string("\n\x1b[2J"), std::string(100'000, '0')}) {
+    proto.set_traceparent(garbage);
+    const auto grant = FromProto(proto);
+    ASSERT_THAT(grant, IsOk()) << "a charge is not denied for it";
+    EXPECT_TRUE(grant->trace.empty());
+  }
+}
+
+// B220
+TEST(CommonCodecTest, ARequestMadeAtTheChargingPointCarriesItsTrace) {
+  const PointRequest request{
+      .request_id = "r1", .driver = DriverId("driver_001"), .target = {}, .waited = {}, .trace = MakeGrant().trace};
+  const auto back = FromProto(ToProto(request));
+  ASSERT_THAT(back, IsOk());
+  EXPECT_EQ(back->trace, request.trace);
+  EXPECT_EQ(ToProto(*back).traceparent(), ToProto(request).traceparent()) << "a repeat is the same operation";
 }
 
 TEST(CommonCodecTest, ATimeThatTheWireCannotSayBecomesTheNearestThatItCan) {
