@@ -162,10 +162,14 @@ def start_cluster(test):
     refused = server.refusal("apply", "--server-side", objects=objects)
     made = list(pods_of(objects))
     for workload in policy.kind_of(objects, "StatefulSet"):
-        for claim in workload["spec"].get("volumeClaimTemplates", []):
-            name = f"{claim['metadata']['name']}-{workload['metadata']['name']}-0"
-            made.append({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "spec": claim["spec"],
-                         "metadata": {"name": name, "namespace": "evcharge"}})
+        base = workload["metadata"]["name"]
+        for number in range(workload["spec"]["replicas"]):
+            name = f"{base}-{number}"
+            for pod in [o for o in made if o["metadata"]["name"] == f"{base}-0"] if number else []:
+                made.append({**pod, "metadata": {**pod["metadata"], "name": name}})
+            for claim in workload["spec"].get("volumeClaimTemplates", []):
+                made.append({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "spec": claim["spec"],
+                             "metadata": {"name": f"{claim['metadata']['name']}-{name}", "namespace": "evcharge"}})
     refused += server.refusal("create", objects=made)
     assert not refused, refused
     return server
