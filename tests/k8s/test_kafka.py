@@ -4,6 +4,7 @@ brings (tools/kafka)."""
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -12,7 +13,7 @@ import unittest
 import policy
 import rendering
 from pod_process import JARS, Cluster
-from network import ProcessTest, eventually
+from network import LIMIT_S, Network, ProcessTest, eventually, run
 
 TOPICS = ("charging_session_data", "charging_session_complete", "charging_status_updates", "system_alerts",
           "charging_dead_letter")
@@ -74,6 +75,17 @@ class KafkaTest(ProcessTest):
                               capture_output=True, text=True, timeout=60, check=True)
         return {t["topic"]: {len(p["replicas"]) for p in t["partitions"]} for t in json.loads(done.stdout)["topics"]
                 if not t["topic"].startswith("__")}
+
+    def in_sync(self, cluster, pod):
+        """How many copies of each partition are whole, of those with the fewest."""
+        done = subprocess.run(["kcat", "-L", "-J", "-m", "3", "-b", f"127.0.0.1:{cluster.port(pod, 9092)}"],
+                              capture_output=True, text=True, timeout=60, check=True)
+        return min(len(p["isrs"]) for t in json.loads(done.stdout)["topics"] for p in t["partitions"])
+
+    def start_node(self, cluster, pod):
+        self.write_files(cluster, pod)
+        self.format(cluster, pod)
+        return self.start(cluster, pod, "kafka")
 
     def min_insync(self, cluster, pod, topic):
         done = subprocess.run(
@@ -148,6 +160,52 @@ class KafkaTest(ProcessTest):
         subprocess.run(["kcat", "-P", "-b", f"127.0.0.1:{cluster.port(pods[0], 9092)}", "-t", "system_alerts", "-X",
                         "acks=all", "-X", "message.timeout.ms=30000"], input=b"x", timeout=60, check=True)
         self.assertEqual(cluster.end([central], cluster.grace_s("central")), [0])
+
+    # B233
+    def test_a_network_moves_from_one_node_to_three_at_the_same_address_and_a_lost_node_is_replaced(self):
+        """As docs/operations.md says it."""
+        one, three = self.cluster("demo"), Cluster(self.cluster("production").objects, self.folder / "three")
+        three.folder.mkdir()
+        three.ports["kafka-0", 9092] = one.port("kafka-0", 9092)
+        kafka = self.start_node(one, "kafka-0")
+        one.wait_probe("kafka-0", "kafka", "readinessProbe")
+        address = f"127.0.0.1:{one.port('kafka-0', 9092)}"
+        with Network(address, points=2, engine=["--sim-full-after", "1h"]) as net:
+            charges = {"cp_001": net.charge("ann", "cp_001"), "cp_002": net.charge("bob", "cp_002")}
+            for session in charges.values():
+                net.wait_session(session, "CHARGING")
+            eventually("Central has read of both", lambda: net.metric("ev_facts_applied_total") > len(charges))
+            self.assert_ended(one, kafka)
+            net.engine_call("cp_001", "Unplug")  # While there is no Kafka.
+            pods = [f"kafka-{i}" for i in range(3)]
+            nodes = {pod: self.start_node(three, pod) for pod in pods}
+            for pod in pods:
+                three.wait_probe(pod, "kafka", "readinessProbe")
+
+            def doctor():
+                return run("evctl", "doctor", "--central", net.central_address, "--kafka-brokers", address).stdout
+
+            advice = eventually("the doctor knows what to do", lambda: re.search(r"evctl accept-cluster (\S+)", doctor()))
+            done = run("evctl", "accept-cluster", advice[1], "--central", net.central_address)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            net.engine_call("cp_002", "Unplug")
+            for cp, session in charges.items():
+                net.wait_session(session, "COMPLETED", 2 * LIMIT_S)
+                (energy, amount, _), = net.ended_at_point(cp)
+                self.assertEqual(net.tickets_in_store(session), [(energy, amount)])
+            self.assertEqual(len(net.tickets()), 2)
+            eventually("the topics have three copies", lambda: self.copies(three, "kafka-0") == dict.fromkeys(TOPICS, {3}))
+
+            # A node comes back without its disk.
+            self.assert_ended(three, nodes.pop("kafka-2"))
+            eventually("a copy is missing", lambda: self.in_sync(three, "kafka-0") == 2)
+            shutil.rmtree(three.place("kafka-2", "/var/lib/kafka"))
+            third = net.charge("cleo", "cp_001")
+            self.start_node(three, "kafka-2")
+            eventually("it has copied all", lambda: self.in_sync(three, "kafka-0") == 3, 2 * LIMIT_S)
+            net.wait_session(third, "CHARGING")
+            net.engine_call("cp_001", "Unplug")
+            net.wait_session(third, "COMPLETED", 2 * LIMIT_S)
 
 
 if __name__ == "__main__":
