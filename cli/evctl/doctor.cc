@@ -10,6 +10,7 @@
 #include "cli/evctl/table.h"
 #include "events/topics.h"
 #include "kafka/admin.h"
+#include "terminal/terminal.h"
 
 namespace ev::evctl {
 namespace {
@@ -96,9 +97,9 @@ void Print(const Finding& finding, bool colored, std::ostream& out) {
   const bool is_ok = finding.verdict == Verdict::kOk;
   const bool has_failed = finding.verdict == Verdict::kFailed;
   const absl::string_view word = is_ok ? "ok" : has_failed ? "FAILED" : "warning";
-  const absl::string_view color = is_ok ? "32" : has_failed ? "31" : "33";
+  const absl::string_view color = is_ok ? terminal::kGreen : has_failed ? terminal::kRed : terminal::kYellow;
   const std::string mark = absl::StrFormat("%-8s", word);
-  out << Painted(mark, color, colored) << absl::StrFormat("%-9s %s\n", finding.part, Printable(finding.text));
+  out << terminal::Painted(mark, color, colored) << absl::StrFormat("%-9s %s\n", finding.part, Printable(finding.text));
   if (!finding.next_step.empty()) out << absl::StrFormat("%18s%s\n", "", Printable(finding.next_step));
 }
 

@@ -1,7 +1,5 @@
 // evctl: the operator's command line.
 
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <cstdlib>
 #include <functional>
@@ -30,6 +28,7 @@
 #include "events/topics.h"
 #include "process/stop_signal.h"
 #include "process/version.h"
+#include "terminal/terminal.h"
 
 namespace {
 
@@ -53,11 +52,6 @@ int ExitCode(const absl::Status& status) {
   if (status.ok()) return 0;
   std::cerr << "evctl: " << ev::Printable(status.message()) << '\n';
   return absl::IsInvalidArgument(status) ? 2 : 1;
-}
-
-bool WantsColor() {
-  const char* no_color = std::getenv("NO_COLOR");
-  return ::isatty(1) == 1 && (no_color == nullptr || *no_color == '\0');
 }
 
 std::string Caller() {
@@ -160,7 +154,7 @@ class Program {
                                      const auto output = ParseOutput(output_);
                                      if (!output.ok()) return output.status();
                                      get_.output = *output;
-                                     get_.colored = WantsColor();
+                                     get_.colored = ev::terminal::WantsColor(1);
                                      return Get(central, get_, std::cout);
                                    });
     command->add_option("what", get_.what, "points, sessions, tickets or gaps");
@@ -196,7 +190,7 @@ class Program {
                         [this](const Central& central) -> absl::Status {
                           const auto output = ParseOutput(output_);
                           if (!output.ok()) return output.status();
-                          return Watch(central, {order_.what, *output, WantsColor()}, *stop_, std::cout);
+                          return Watch(central, {order_.what, *output, ev::terminal::WantsColor(1)}, *stop_, std::cout);
                         });
     watch_->add_option("what", order_.what, "points or sessions");
     AddOutput(watch_, "table or json");
@@ -273,7 +267,7 @@ class Program {
                                    "  evctl doctor --central localhost:6001 --kafka-brokers localhost:9092",
                                    [this](const Central& central) -> absl::Status {
                                      if (auto status = ReadSettings(); !status.ok()) return status;
-                                     return Doctor(central, tail_.log.kafka, WantsColor(), std::cout);
+                                     return Doctor(central, tail_.log.kafka, ev::terminal::WantsColor(1), std::cout);
                                    });
     AddKafka(command);
   }
@@ -317,7 +311,7 @@ class Program {
     if (order_.what == "list") {
       const auto output = ParseOutput(output_);
       if (!output.ok()) return output.status();
-      return ListDeadLetters(tail_.log, *output, WantsColor(), std::cout);
+      return ListDeadLetters(tail_.log, *output, ev::terminal::WantsColor(1), std::cout);
     }
     if (order_.what != "show") return NotOneOf("dead-letters", order_.what, {"list", "show"});
     std::int64_t offset = 0;
