@@ -29,7 +29,9 @@ absl::Status Central::Explain(const absl::Status& status) const {
   if (!reason.empty()) return absl::Status(status.code(), absl::StrCat(reason, ": ", status.message()));
   if (!absl::IsUnavailable(status) && !absl::IsDeadlineExceeded(status)) return status;
   return absl::Status(status.code(),
-                      absl::StrCat("Central at ", options_.address, " does not answer: ", status.message(),
+                      absl::StrCat("Central at ", options_.address,
+                                   options_.context.empty() ? "" : absl::StrCat(" (context ", options_.context, ")"),
+                                   " does not answer: ", status.message(),
                                    "; is ev-central running? --central or EV_CENTRAL names another address"));
 }
 

@@ -133,12 +133,18 @@ std::vector<Finding> Examine(const central_pb::ServerInfo& info) {
   return findings;
 }
 
-absl::Status Doctor(const Central& central, const kafka::KafkaConfig& kafka, bool colored, std::ostream& out) {
-  std::vector<Finding> findings;
+absl::Status Doctor(const Central& central, const kafka::KafkaConfig& kafka, const ChosenContext& context, bool colored,
+                    std::ostream& out) {
+  std::vector<Finding> findings = {
+      {Verdict::kOk, "context",
+       absl::StrCat(context.name.empty() ? "none" : absl::StrCat(context.name, " of ", context.file), "; Central at ",
+                    central.address(), ", brokers at ", kafka.brokers),
+       ""}};
   std::string cluster;
   const auto info = central.Call(central.server, &Central::Server::GetServerInfo, {});
   if (info.ok()) {
-    findings = Examine(*info);
+    const auto of_central = Examine(*info);
+    findings.insert(findings.end(), of_central.begin(), of_central.end());
     cluster = info->cluster_id();
     ExamineSessions(central, findings);
   } else {

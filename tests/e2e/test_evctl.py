@@ -3,11 +3,14 @@ import csv
 import io
 import json
 import os
+import pathlib
+import shutil
 import signal
 import subprocess
+import tempfile
 import unittest
 
-from network import Network, Process, ProcessTest, eventually, run, start_broker
+from network import Network, Process, ProcessTest, eventually, free_port, run, start_broker
 from terminal import TerminalProcess
 
 
@@ -82,6 +85,84 @@ class Evctl(ProcessTest):
         self.assertEqual({p["state"] for p in net.grpcurl("ChargingPointService/ListChargingPoints")["charging_points"]},
                          {"CHARGING_POINT_STATE_AVAILABLE"})
         self.assertEqual(net.grpcurl("SessionService/ListSessions").get("sessions", []), [])
+
+    # B205
+    def test_a_flag_goes_before_the_environment_the_environment_before_the_context_and_that_before_the_default(self):
+        net = self.network()
+        nowhere = f"127.0.0.1:{free_port()}"
+        file = net.folder / "contexts" / "config.toml"
+        env = {"XDG_CONFIG_HOME": str(net.folder / "none"), "EVCTL_CONFIG": str(file)}
+
+        def evctl(*arguments, **more):
+            return run("evctl", *arguments, env={**env, **more})
+        self.assertIn(f"there is no {file}", evctl("get", "points").stderr)
+        for name, central in (("here", net.central_address), ("far", nowhere)):
+            done = evctl("config", "set-context", name, "--central", central, "--kafka-brokers", net.broker)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn("localhost:50051", evctl("get", "points", "--timeout", "1").stderr)  # None is current.
+        self.assertEqual(evctl("config", "current-context").returncode, 1)
+        evctl("config", "use-context", "far")
+        self.assertIn(f"Central at {nowhere} (context far) does not answer", evctl("get", "points").stderr)
+        self.assertIn("cp_001", evctl("get", "points", "--context", "here").stdout)
+        self.assertIn("cp_001", evctl("get", "points", EV_CENTRAL=net.central_address).stdout)
+        self.assertIn("cp_001", evctl("get", "points", "--central", net.central_address, EV_CENTRAL="127.0.0.1:1").stdout)
+        both = evctl("get", "points", "--context", "here", EV_CENTRAL=nowhere)
+        self.assertIn(f"EV_CENTRAL goes before context here: {nowhere}, not {net.central_address}", both.stderr)
+        self.assertIn(f"Central at {nowhere} does not answer", both.stderr)
+        # The brokers by the same rule.
+        tail = ("tail", "charging_session_data", "--context", "far")
+        self.assertEqual(evctl(*tail).returncode, 0)
+        self.assertEqual(evctl("dead-letters", "list").stdout, "none\n")
+        self.assertIn(nowhere, evctl(*tail, EV_KAFKA_BROKERS=nowhere).stderr)
+        self.assertEqual(evctl(*tail, "--kafka-brokers", net.broker, EV_KAFKA_BROKERS=nowhere).returncode, 0)
+        doctor = evctl("doctor", "--context", "here").stdout
+        self.assertRegex(doctor, f"(?m)^ok +context +here of {file}; Central at {net.central_address}, brokers at {net.broker}$")
+        self.assertRegex(run("evctl", "doctor", env={**env, "EVCTL_CONFIG": "", "EV_CENTRAL": net.central_address}).stdout,
+                         f"(?m)^ok +context +none; Central at {net.central_address}, ")
+        # --config goes before EVCTL_CONFIG, and the file in its folder is the default.
+        self.assertEqual(evctl("config", "get-contexts", "-o", "name", "--config", str(net.folder / "other")).stdout, "")
+        default = run("evctl", "get", "points", env={"XDG_CONFIG_HOME": str(net.folder / "xdg")}).stderr
+        self.assertIn("localhost:50051", default)
+        run("evctl", "config", "set-context", "x", "--central", nowhere, env={"XDG_CONFIG_HOME": str(net.folder / "xdg")})
+        self.assertTrue((net.folder / "xdg/evcharge/config.toml").is_file())
+
+    # B206
+    def test_contexts_are_listed_chosen_changed_and_deleted(self):
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="ev-e2e-"))
+        self.addCleanup(shutil.rmtree, folder, True)
+
+        def config(*arguments, code=0):
+            done = run("evctl", "config", *arguments, "--config", str(folder / "config"))
+            self.assertEqual(done.returncode, code, done.stderr)
+            return done.stdout if code == 0 else done.stderr
+        self.assertEqual(config("get-contexts"), "none\n")
+        config("set-context", "north", "--central", "central.north:1")
+        config("set-context", "north", "--kafka-brokers", "kafka.north:2,kafka.north:3")
+        config("set-context", "south", "--central", "dns:///central.south:1")
+        self.assertIn("did you mean south?", config("use-context", "soutj", code=2))
+        config("use-context", "south")
+        self.assertEqual([line.split() for line in config("get-contexts").splitlines()[1:]],
+                         [["north", "central.north:1", "kafka.north:2,kafka.north:3"], ["*", "south", "dns:///central.south:1"]])
+        self.assertEqual(config("get-contexts", "-o", "name"), "north\nsouth\n")
+        self.assertEqual(config("current-context"), "south\n")
+        self.assertIn('[contexts.north]\ncentral = "central.north:1"\n', config("view"))
+        config("delete-context", "south")
+        self.assertEqual(config("get-contexts", "-o", "name"), "north\n")
+        self.assertIn("no context is current", config("current-context", code=1))
+        before = (folder / "config").read_bytes()
+        for words, said in (("", "config get-contexts, current-context"), ("set-context", "which context?"),
+                            ("set-context x", "--central or --kafka-brokers says so"), ("view x", "it takes no name"),
+                            ("set-context x --central y", '--central: "y" is not host:port'),
+                            ("set-context a/b --central y:1", "no name of a context"),
+                            ("use-context north --central y:1", "are of set-context"),
+                            ("delete-context x", 'no context "x"'), ("get-contexts -o csv", "table or name")):
+            self.assertIn(said, config(*words.split(), code=2), words)
+        self.assertEqual((folder / "config").read_bytes(), before)
+        (folder / "config").write_text("current-context = north\n\n[contexts.north]\ncentrl = \"a:1\"\n", encoding="utf-8")
+        for command in (("get", "points"), ("tail", "x"), ("dead-letters", "list"), ("doctor",), ("watch", "points")):
+            done = run("evctl", *command, "--config", str(folder / "config"))
+            self.assertEqual(done.returncode, 2)
+            self.assertRegex(done.stderr, f"^evctl: {folder}/config, line 4: contexts.north.centrl: .*did you mean central\\?; mend it")
 
     # B193
     def test_watch_shows_what_is_there_then_each_change_until_it_is_asked_to_stop(self):
