@@ -42,6 +42,8 @@ class Central {
   absl::Status Explain(const absl::Status& status) const;
 
   const std::string& address() const { return options_.address; }
+  // The address, with its context.
+  std::string name() const;
   absl::Duration limit() const { return options_.limit; }
 
   using Points = evcharging::central::v1::ChargingPointService::Stub;

@@ -24,6 +24,7 @@
 #include "cli/evctl/orders.h"
 #include "cli/evctl/table.h"
 #include "cli/evctl/tail.h"
+#include "cli/evctl/top.h"
 #include "cli/evctl/watch.h"
 #include "cli/evctl/words.h"
 #include "config/command_line.h"
@@ -45,6 +46,7 @@ constexpr const char* kExamples =
     "  evctl stop point cp_001 --reason 'cable damaged'\n"
     "  evctl describe session 0f3c...\n"
     "  evctl watch points\n"
+    "  evctl top                                     # the network, live\n"
     "  evctl tail charging_session_complete --kafka-brokers localhost:9092\n"
     "`evctl COMMAND --help` lists what each takes.\n"
     "Where Central and the brokers are: a flag (--central, --kafka-brokers), else the environment (EV_CENTRAL,\n"
@@ -76,6 +78,7 @@ class Program {
     AddGet();
     AddDescribe();
     AddWatch();
+    AddTop();
     AddCharge();
     AddStop();
     AddWriteOff();
@@ -92,13 +95,19 @@ class Program {
     for (const auto& [command, run] : commands_) {
       if (!*command) continue;
       const absl::Status status = TakeContext(*command);
-      return ExitCode(status.ok() ? run() : status);
+      return ExitCode(status.ok() ? Written(run()) : status);
     }
     return ExitCode(absl::InvalidArgumentError("which command? (evctl --help)"));
   }
 
  private:
   using Action = std::function<absl::Status()>;
+
+  // An answer that nobody got is none. What stays until it is asked to stop may lose its reader.
+  absl::Status Written(absl::Status status) const {
+    if (!status.ok() || stop_.has_value() || std::cout.flush().good()) return status;
+    return absl::UnavailableError("the answer could not be written");
+  }
   using CentralAction = std::function<absl::Status(const Central&)>;
 
   CLI::App* Add(const char* name, const char* what, const char* examples, Action action) {
@@ -113,7 +122,7 @@ class Program {
   CLI::App* AddCentral(const char* name, const char* what, const char* examples, CentralAction action) {
     CLI::App* command = Add(name, what, examples, [this, action = std::move(action)]() -> absl::Status {
       // Before any thread, so that all inherit its mask. Else a signal just ends the program.
-      if (follows_ || *watch_) stop_.emplace();
+      if (follows_ || *watch_ || (*top_ && IsLive(LookOf()))) stop_.emplace();
       central_.limit = absl::Seconds(limit_s_);
       const auto central = Central::Make(central_);
       return central.ok() ? action(*central) : central.status();
@@ -247,6 +256,23 @@ class Program {
                         });
     watch_->add_option("what", order_.what, "points or sessions");
     AddOutput(watch_, "table or json");
+  }
+
+  // A wrong -o makes none live: it is said by what runs then.
+  TopOptions LookOf() const { return {ParseOutput(output_).value_or(Output::kJson), once_}; }
+  void AddTop() {
+    top_ = AddCentral("top", "The network live on the terminal, the highest power first, until q or Ctrl-C",
+                      "  evctl top\n"
+                      "  evctl top -o wide\n"
+                      "  evctl top --once                 # one snapshot, as on anything that is no terminal\n"
+                      "  evctl top -o csv > now.csv",
+                      [this](const Central& central) -> absl::Status {
+                        if (const auto output = ParseOutput(output_); !output.ok()) return output.status();
+                        return ev::evctl::Top(central, LookOf(), stop_.has_value() ? &*stop_ : nullptr,
+                                              ev::terminal::WantsColor(1), std::cout);
+                      });
+    top_->add_flag("--once", once_, "One snapshot");
+    AddOutput(top_, "table or wide; json or csv: one snapshot, as get points prints it");
   }
 
   void AddCharge() {
@@ -411,6 +437,7 @@ class Program {
   CLI::App app_;
   std::vector<std::pair<CLI::App*, Action>> commands_;
   CLI::App* watch_ = nullptr;
+  CLI::App* top_ = nullptr;
   std::optional<ev::process::StopSignal> stop_;  // Of what stays until it is asked to stop.
   std::string context_;                          // --context.
   ChosenContext chosen_;
@@ -426,6 +453,7 @@ class Program {
   std::string letters_topic_ = ev::Topics().dead_letter.name;
   std::vector<std::string> settings_;
   bool follows_ = false;
+  bool once_ = false;
 };
 
 }  // namespace
