@@ -15,11 +15,16 @@ absl::StatusOr<Central> Central::Make(const CentralOptions& options) {
 }
 
 Central::Central(const CentralOptions& options) : options_(options) {
-  const auto channel = grpc::CreateChannel(options.address, grpc::InsecureChannelCredentials());
+  const auto channel = rpc::MakeChannel({.target = options.address});
   points = evcharging::central::v1::ChargingPointService::NewStub(channel);
   sessions = evcharging::central::v1::SessionService::NewStub(channel);
   tickets = evcharging::central::v1::TicketService::NewStub(channel);
   server = evcharging::central::v1::ServerService::NewStub(channel);
+}
+
+std::string Central::name() const {
+  return options_.context.empty() ? options_.address
+                                  : absl::StrCat(options_.address, " (context ", options_.context, ")");
 }
 
 absl::Status Central::Explain(const absl::Status& status) const {
@@ -29,7 +34,7 @@ absl::Status Central::Explain(const absl::Status& status) const {
   if (!reason.empty()) return absl::Status(status.code(), absl::StrCat(reason, ": ", status.message()));
   if (!absl::IsUnavailable(status) && !absl::IsDeadlineExceeded(status)) return status;
   return absl::Status(status.code(),
-                      absl::StrCat("Central at ", options_.address, " does not answer: ", status.message(),
+                      absl::StrCat("Central at ", name(), " does not answer: ", status.message(),
                                    "; is ev-central running? --central or EV_CENTRAL names another address"));
 }
 

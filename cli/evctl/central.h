@@ -18,6 +18,7 @@ namespace ev::evctl {
 
 struct CentralOptions {
   std::string address = "localhost:50051";
+  std::string context;                       // Whose address it is; empty: it was given otherwise.
   absl::Duration limit = absl::Seconds(10);  // Of each call.
 };
 
@@ -40,6 +41,9 @@ class Central {
 
   absl::Status Explain(const absl::Status& status) const;
 
+  const std::string& address() const { return options_.address; }
+  // The address, with its context.
+  std::string name() const;
   absl::Duration limit() const { return options_.limit; }
 
   using Points = evcharging::central::v1::ChargingPointService::Stub;

@@ -21,6 +21,7 @@ const std::map<std::string, std::string>& Words() {
       {"resume", "point all"},
       {"dead-letters", "list show"},
       {"completion", "bash zsh"},
+      {"config", "get-contexts current-context use-context set-context delete-context view"},
       {"tail",
        "charging_session_data charging_session_complete charging_status_updates system_alerts charging_dead_letter"}};
   return *words;
@@ -51,6 +52,10 @@ absl::Status PrintCompletion(const CLI::App& app, const std::string& shell, std:
          "  case ${COMP_WORDS[1]} in\n"
       << cases
       << "  esac\n"
+         "  case ${COMP_WORDS[COMP_CWORD-1]} in\n"
+         "    --context|use-context|set-context|delete-context)\n"
+         "      list=$(\"${COMP_WORDS[0]}\" config get-contexts -o name 2>/dev/null) ;;\n"
+         "  esac\n"
          "  [ \"$COMP_CWORD\" -gt 1 ] || list='"
       << absl::StrJoin(names, " ")
       << "'\n"

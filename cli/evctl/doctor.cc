@@ -10,6 +10,7 @@
 #include "cli/evctl/table.h"
 #include "events/topics.h"
 #include "kafka/admin.h"
+#include "terminal/terminal.h"
 
 namespace ev::evctl {
 namespace {
@@ -96,9 +97,9 @@ void Print(const Finding& finding, bool colored, std::ostream& out) {
   const bool is_ok = finding.verdict == Verdict::kOk;
   const bool has_failed = finding.verdict == Verdict::kFailed;
   const absl::string_view word = is_ok ? "ok" : has_failed ? "FAILED" : "warning";
-  const absl::string_view color = is_ok ? "32" : has_failed ? "31" : "33";
+  const absl::string_view color = is_ok ? terminal::kGreen : has_failed ? terminal::kRed : terminal::kYellow;
   const std::string mark = absl::StrFormat("%-8s", word);
-  out << Painted(mark, color, colored) << absl::StrFormat("%-9s %s\n", finding.part, Printable(finding.text));
+  out << terminal::Painted(mark, color, colored) << absl::StrFormat("%-9s %s\n", finding.part, Printable(finding.text));
   if (!finding.next_step.empty()) out << absl::StrFormat("%18s%s\n", "", Printable(finding.next_step));
 }
 
@@ -132,12 +133,18 @@ std::vector<Finding> Examine(const central_pb::ServerInfo& info) {
   return findings;
 }
 
-absl::Status Doctor(const Central& central, const kafka::KafkaConfig& kafka, bool colored, std::ostream& out) {
-  std::vector<Finding> findings;
+absl::Status Doctor(const Central& central, const kafka::KafkaConfig& kafka, const ChosenContext& context, bool colored,
+                    std::ostream& out) {
+  std::vector<Finding> findings = {
+      {Verdict::kOk, "context",
+       absl::StrCat(context.name.empty() ? "none" : absl::StrCat(context.name, " of ", context.file), "; Central at ",
+                    central.address(), ", brokers at ", kafka.brokers),
+       ""}};
   std::string cluster;
   const auto info = central.Call(central.server, &Central::Server::GetServerInfo, {});
   if (info.ok()) {
-    findings = Examine(*info);
+    const auto of_central = Examine(*info);
+    findings.insert(findings.end(), of_central.begin(), of_central.end());
     cluster = info->cluster_id();
     ExamineSessions(central, findings);
   } else {

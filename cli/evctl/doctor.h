@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "cli/evctl/central.h"
+#include "cli/evctl/contexts.h"
 #include "kafka/kafka_config.h"
 
 namespace evcharging::central::v1 {
@@ -30,7 +31,8 @@ std::vector<Finding> Examine(const evcharging::central::v1::ServerInfo& info);
 
 // Reaches Central and the brokers and prints what is wrong and what to do, one line each; `colored` for a terminal.
 // FailedPrecondition when a part has failed; a warning is none.
-absl::Status Doctor(const Central& central, const kafka::KafkaConfig& kafka, bool colored, std::ostream& out);
+absl::Status Doctor(const Central& central, const kafka::KafkaConfig& kafka, const ChosenContext& context, bool colored,
+                    std::ostream& out);
 
 }  // namespace ev::evctl
 

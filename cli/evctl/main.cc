@@ -1,7 +1,5 @@
 // evctl: the operator's command line.
 
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <cstdlib>
 #include <functional>
@@ -18,18 +16,22 @@
 #include "base/text.h"
 #include "cli/evctl/central.h"
 #include "cli/evctl/completion.h"
+#include "cli/evctl/config.h"
+#include "cli/evctl/contexts.h"
 #include "cli/evctl/dead_letters.h"
 #include "cli/evctl/doctor.h"
 #include "cli/evctl/get.h"
 #include "cli/evctl/orders.h"
 #include "cli/evctl/table.h"
 #include "cli/evctl/tail.h"
+#include "cli/evctl/top.h"
 #include "cli/evctl/watch.h"
 #include "cli/evctl/words.h"
 #include "config/command_line.h"
 #include "events/topics.h"
 #include "process/stop_signal.h"
 #include "process/version.h"
+#include "terminal/terminal.h"
 
 namespace {
 
@@ -44,20 +46,19 @@ constexpr const char* kExamples =
     "  evctl stop point cp_001 --reason 'cable damaged'\n"
     "  evctl describe session 0f3c...\n"
     "  evctl watch points\n"
+    "  evctl top                                     # the network, live\n"
     "  evctl tail charging_session_complete --kafka-brokers localhost:9092\n"
     "`evctl COMMAND --help` lists what each takes.\n"
+    "Where Central and the brokers are: a flag (--central, --kafka-brokers), else the environment (EV_CENTRAL,\n"
+    "EV_KAFKA_BROKERS), else the context (--context, or the current one of `evctl config`), else localhost.\n"
     "Colours only on a terminal, and never with NO_COLOR.\n"
-    "Exit: 0 done, 1 failed, 2 asked for something that cannot be.";
+    "Exit: 0 done, also when what would go on for ever was asked to stop; 1 it failed: no answer, a refusal, what is\n"
+    "not there, something that doctor found; 2 it was asked for wrongly: a word, a value or the file of contexts.";
 
 int ExitCode(const absl::Status& status) {
   if (status.ok()) return 0;
   std::cerr << "evctl: " << ev::Printable(status.message()) << '\n';
   return absl::IsInvalidArgument(status) ? 2 : 1;
-}
-
-bool WantsColor() {
-  const char* no_color = std::getenv("NO_COLOR");
-  return ::isatty(1) == 1 && (no_color == nullptr || *no_color == '\0');
 }
 
 std::string Caller() {
@@ -77,6 +78,7 @@ class Program {
     AddGet();
     AddDescribe();
     AddWatch();
+    AddTop();
     AddCharge();
     AddStop();
     AddWriteOff();
@@ -84,19 +86,28 @@ class Program {
     AddDoctor();
     AddTail();
     AddDeadLetters();
+    AddConfig();
     AddCompletion();
   }
 
   int Run(int argc, char** argv) {
     if (const auto exit_code = ev::config::ParseCommandLine(app_, argc, argv, std::cout, std::cerr)) return *exit_code;
     for (const auto& [command, run] : commands_) {
-      if (*command) return ExitCode(run());
+      if (!*command) continue;
+      const absl::Status status = TakeContext(*command);
+      return ExitCode(status.ok() ? Written(run()) : status);
     }
     return ExitCode(absl::InvalidArgumentError("which command? (evctl --help)"));
   }
 
  private:
   using Action = std::function<absl::Status()>;
+
+  // An answer that nobody got is none. What stays until it is asked to stop may lose its reader.
+  absl::Status Written(absl::Status status) const {
+    if (!status.ok() || stop_.has_value() || std::cout.flush().good()) return status;
+    return absl::UnavailableError("the answer could not be written");
+  }
   using CentralAction = std::function<absl::Status(const Central&)>;
 
   CLI::App* Add(const char* name, const char* what, const char* examples, Action action) {
@@ -111,14 +122,13 @@ class Program {
   CLI::App* AddCentral(const char* name, const char* what, const char* examples, CentralAction action) {
     CLI::App* command = Add(name, what, examples, [this, action = std::move(action)]() -> absl::Status {
       // Before any thread, so that all inherit its mask. Else a signal just ends the program.
-      if (follows_ || *watch_) stop_.emplace();
+      if (follows_ || *watch_ || (*top_ && IsLive(LookOf()))) stop_.emplace();
       central_.limit = absl::Seconds(limit_s_);
       const auto central = Central::Make(central_);
       return central.ok() ? action(*central) : central.status();
     });
-    command->add_option("--central", central_.address, "Central, host:port")
-        ->envname("EV_CENTRAL")
-        ->capture_default_str();
+    command->add_option("--central", central_.address, "Central, host:port; also EV_CENTRAL")->capture_default_str();
+    AddContext(command);
     command->add_option("--timeout", limit_s_, "Seconds that each call may take")
         ->check(CLI::Range(1, 3600))
         ->capture_default_str();
@@ -129,12 +139,58 @@ class Program {
     command->add_option("-o,--output", output_, what)->capture_default_str();
   }
   void AddKafka(CLI::App* command) {
-    command->add_option("--kafka-brokers", tail_.log.kafka.brokers, "Brokers, host:port, separated by commas")
-        ->envname("EV_KAFKA_BROKERS")
+    command
+        ->add_option("--kafka-brokers", tail_.log.kafka.brokers,
+                     "Brokers, host:port, separated by commas; also EV_KAFKA_BROKERS")
         ->capture_default_str();
+    if (command->get_option_no_throw("--context") == nullptr) AddContext(command);
     command->add_option("--kafka-config", settings_, "Any librdkafka setting, key=value; may be repeated")
         ->type_name("KEY=VALUE")
         ->allow_extra_args(false);
+  }
+  // A command that uses a context: TakeContext() does, before it runs.
+  void AddContext(CLI::App* command) {
+    command
+        ->add_option("--context", context_, "Whose Central and brokers, unless given otherwise; else the current one")
+        ->type_name("NAME");
+    AddFile(command);
+  }
+  void AddFile(CLI::App* command) {
+    command
+        ->add_option("--config", config_.file,
+                     "The file of contexts; also EVCTL_CONFIG; else ${XDG_CONFIG_HOME:-~/.config}/evcharge/config.toml")
+        ->type_name("FILE");
+  }
+  absl::Status TakeContext(const CLI::App& command) {
+    const CLI::Option* name = command.get_option_no_throw("--context");
+    if (name == nullptr) return absl::OkStatus();
+    if (name->count() > 0 && context_.empty()) return absl::InvalidArgumentError("--context: which one?");
+    auto chosen = ChooseContext(config_.file, context_);
+    if (!chosen.ok()) return chosen.status();
+    chosen_ = *std::move(chosen);
+    if (Take(command, "--central", "EV_CENTRAL", chosen_.context.central, central_.address)) {
+      central_.context = chosen_.name;
+    }
+    Take(command, "--kafka-brokers", "EV_KAFKA_BROKERS", chosen_.context.kafka_brokers, tail_.log.kafka.brokers);
+    return absl::OkStatus();
+  }
+  // Gives an option that no flag has set what the environment says, else the context; whether the context has. Not
+  // CLI11's envname(): it reads the options of all commands, and those of the others would go before a flag.
+  bool Take(const CLI::App& command, const char* name, const char* variable, const std::string& said,
+            std::string& value) const {
+    const CLI::Option* option = command.get_option_no_throw(name);
+    if (option == nullptr || option->count() > 0) return false;
+    const char* set = std::getenv(variable);
+    if (set == nullptr || *set == '\0') {
+      if (!said.empty()) value = said;
+      return !said.empty();
+    }
+    value = set;
+    if (!context_.empty() && !said.empty() && value != said) {  // Who names a context means its network.
+      std::cerr << "evctl: " << variable << " goes before context " << context_ << ": " << ev::Printable(value)
+                << ", not " << ev::Printable(said) << '\n';
+    }
+    return false;
   }
   absl::Status ReadSettings() {
     for (const std::string& text : settings_) {
@@ -160,7 +216,7 @@ class Program {
                                      const auto output = ParseOutput(output_);
                                      if (!output.ok()) return output.status();
                                      get_.output = *output;
-                                     get_.colored = WantsColor();
+                                     get_.colored = ev::terminal::WantsColor(1);
                                      return Get(central, get_, std::cout);
                                    });
     command->add_option("what", get_.what, "points, sessions, tickets or gaps");
@@ -196,10 +252,27 @@ class Program {
                         [this](const Central& central) -> absl::Status {
                           const auto output = ParseOutput(output_);
                           if (!output.ok()) return output.status();
-                          return Watch(central, {order_.what, *output, WantsColor()}, *stop_, std::cout);
+                          return Watch(central, {order_.what, *output, ev::terminal::WantsColor(1)}, *stop_, std::cout);
                         });
     watch_->add_option("what", order_.what, "points or sessions");
     AddOutput(watch_, "table or json");
+  }
+
+  // A wrong -o makes none live: it is said by what runs then.
+  TopOptions LookOf() const { return {ParseOutput(output_).value_or(Output::kJson), once_}; }
+  void AddTop() {
+    top_ = AddCentral("top", "The network live on the terminal, the highest power first, until q or Ctrl-C",
+                      "  evctl top\n"
+                      "  evctl top -o wide\n"
+                      "  evctl top --once                 # one snapshot, as on anything that is no terminal\n"
+                      "  evctl top -o csv > now.csv",
+                      [this](const Central& central) -> absl::Status {
+                        if (const auto output = ParseOutput(output_); !output.ok()) return output.status();
+                        return ev::evctl::Top(central, LookOf(), stop_.has_value() ? &*stop_ : nullptr,
+                                              ev::terminal::WantsColor(1), std::cout);
+                      });
+    top_->add_flag("--once", once_, "One snapshot");
+    AddOutput(top_, "table or wide; json or csv: one snapshot, as get points prints it");
   }
 
   void AddCharge() {
@@ -268,13 +341,14 @@ class Program {
   }
 
   void AddDoctor() {
-    CLI::App* command = AddCentral("doctor", "Reaches Central and the brokers, and says what is wrong and what to do",
-                                   "  evctl doctor\n"
-                                   "  evctl doctor --central localhost:6001 --kafka-brokers localhost:9092",
-                                   [this](const Central& central) -> absl::Status {
-                                     if (auto status = ReadSettings(); !status.ok()) return status;
-                                     return Doctor(central, tail_.log.kafka, WantsColor(), std::cout);
-                                   });
+    CLI::App* command =
+        AddCentral("doctor", "Reaches Central and the brokers, and says what is wrong and what to do",
+                   "  evctl doctor\n"
+                   "  evctl doctor --central localhost:6001 --kafka-brokers localhost:9092",
+                   [this](const Central& central) -> absl::Status {
+                     if (auto status = ReadSettings(); !status.ok()) return status;
+                     return Doctor(central, tail_.log.kafka, chosen_, ev::terminal::WantsColor(1), std::cout);
+                   });
     AddKafka(command);
   }
 
@@ -317,7 +391,7 @@ class Program {
     if (order_.what == "list") {
       const auto output = ParseOutput(output_);
       if (!output.ok()) return output.status();
-      return ListDeadLetters(tail_.log, *output, WantsColor(), std::cout);
+      return ListDeadLetters(tail_.log, *output, ev::terminal::WantsColor(1), std::cout);
     }
     if (order_.what != "show") return NotOneOf("dead-letters", order_.what, {"list", "show"});
     std::int64_t offset = 0;
@@ -335,6 +409,23 @@ class Program {
     return Tail(tail_, follows_ ? &*stop_ : nullptr, std::cout);
   }
 
+  void AddConfig() {
+    CLI::App* command = Add("config", "The contexts: networks with a name, of which one is current",
+                            "  evctl config set-context north --central central.north.example:50051\n"
+                            "  evctl config use-context north\n"
+                            "  evctl config get-contexts\n"
+                            "  evctl get points --context south        # once, another than the current one",
+                            [this] { return Config(config_, std::cout); });
+    command->add_option("what", config_.what,
+                        "get-contexts, current-context, use-context, set-context, delete-context or view");
+    command->add_option("name", config_.name, "The context's name");
+    command->add_option("--central", config_.central, "Of set-context: its Central, host:port");
+    command->add_option("--kafka-brokers", config_.kafka_brokers,
+                        "Of set-context: its brokers, host:port, separated by commas");
+    command->add_option("-o,--output", config_.output, "Of get-contexts: table or name")->capture_default_str();
+    AddFile(command);
+  }
+
   void AddCompletion() {
     CLI::App* command = Add("completion", "Prints a shell's completion of evctl",
                             "  source <(evctl completion bash)\n"
@@ -346,7 +437,11 @@ class Program {
   CLI::App app_;
   std::vector<std::pair<CLI::App*, Action>> commands_;
   CLI::App* watch_ = nullptr;
+  CLI::App* top_ = nullptr;
   std::optional<ev::process::StopSignal> stop_;  // Of what stays until it is asked to stop.
+  std::string context_;                          // --context.
+  ChosenContext chosen_;
+  ConfigOptions config_;
   CentralOptions central_;
   int limit_s_ = 10;
   std::string output_ = "table";
@@ -358,6 +453,7 @@ class Program {
   std::string letters_topic_ = ev::Topics().dead_letter.name;
   std::vector<std::string> settings_;
   bool follows_ = false;
+  bool once_ = false;
 };
 
 }  // namespace

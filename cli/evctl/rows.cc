@@ -15,6 +15,7 @@
 #include "evcharging/central/v1/server_service.pb.h"
 #include "evcharging/central/v1/session.pb.h"
 #include "evcharging/common/v1/ticket.pb.h"
+#include "terminal/terminal.h"
 
 namespace ev::evctl {
 namespace {
@@ -22,12 +23,12 @@ namespace {
 namespace central = evcharging::central::v1;
 namespace common = evcharging::common::v1;
 
-constexpr char kGreen[] = "32";
-constexpr char kYellow[] = "33";
-constexpr char kOrange[] = "38;5;208";
-constexpr char kRed[] = "31";
-constexpr char kCyan[] = "36";
-constexpr char kGrey[] = "90";
+using terminal::kCyan;
+using terminal::kGreen;
+using terminal::kGrey;
+using terminal::kOrange;
+using terminal::kRed;
+using terminal::kYellow;
 
 // Where a column is shown.
 enum Where : unsigned { kInTable = 1, kInWide = 2, kInCsv = 4, kInText = kInTable | kInWide, kAlways = 7 };

@@ -8,6 +8,7 @@
 #include "absl/strings/str_replace.h"
 #include "base/nearest.h"
 #include "base/text.h"
+#include "terminal/terminal.h"
 
 namespace ev::evctl {
 namespace {
@@ -52,7 +53,7 @@ std::string TableText(absl::Span<const std::string> names, absl::Span<const std:
   }
   std::string out;
   const auto add = [&](std::size_t i, absl::string_view text, absl::string_view color) {
-    absl::StrAppend(&out, Painted(Printable(text), color, colored));
+    absl::StrAppend(&out, terminal::Painted(Printable(text), color, colored));
     if (i + 1 < names.size()) out.append(widths[i] - std::min(widths[i], Width(text)) + 2, ' ');
   };
   const auto end_line = [&out] {
@@ -84,9 +85,4 @@ std::string RowsText(Output output, absl::Span<const std::string> names, absl::S
   if (output == Output::kCsv) return CsvText(names, rows);
   return rows.empty() ? "none\n" : TableText(names, rows, colored);
 }
-
-std::string Painted(absl::string_view text, absl::string_view color, bool colored) {
-  return colored && !color.empty() ? absl::StrCat("\x1b[", color, "m", text, "\x1b[m") : std::string(text);
-}
-
 }  // namespace ev::evctl

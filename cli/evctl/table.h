@@ -17,7 +17,7 @@ absl::StatusOr<Output> ParseOutput(absl::string_view text);
 
 struct Cell {
   std::string text;
-  absl::string_view color;  // An SGR parameter such as "32"; empty: none. Tables only.
+  absl::string_view color;  // As terminal.h has them. Tables only.
 };
 
 // Lines of aligned cells under their names, two blanks between them, without blanks at an end. `colored`: for a
@@ -32,10 +32,6 @@ std::string CsvText(absl::Span<const std::string> names, absl::Span<const std::v
 // As CSV, or as a table: "none" where there is no row.
 std::string RowsText(Output output, absl::Span<const std::string> names, absl::Span<const std::vector<Cell>> rows,
                      bool colored);
-
-// `text` in a colour (see Cell) when `colored`.
-std::string Painted(absl::string_view text, absl::string_view color, bool colored);
-
 }  // namespace ev::evctl
 
 #endif  // EV_CLI_EVCTL_TABLE_H_

@@ -15,6 +15,7 @@
 #include "cli/evctl/rows.h"
 #include "cli/evctl/words.h"
 #include "rpc/status.h"
+#include "terminal/terminal.h"
 
 namespace ev::evctl {
 namespace {
@@ -46,7 +47,7 @@ absl::Status PrintItem(const Item& item, const WatchOptions& options, std::ostre
   if (options.output == Output::kJson) return PrintJson(item, out);
   out << absl::FormatTime("%H:%M:%S", absl::Now(), absl::UTCTimeZone());
   for (const Cell& cell : Row(item, Output::kTable)) {
-    if (!cell.text.empty()) out << "  " << Painted(Printable(cell.text), cell.color, options.colored);
+    if (!cell.text.empty()) out << "  " << terminal::Painted(Printable(cell.text), cell.color, options.colored);
   }
   out << '\n';
   return absl::OkStatus();

@@ -16,18 +16,10 @@ constexpr std::size_t kMaxClientId = 49;  // librdkafka 2.0.2 writes past a buff
 
 // As librdkafka reads it, `PROTOCOL://host:port` or without a protocol, but for the port: one that is left out is more
 // often a wrong argument than 9092.
-absl::Status ValidateAddress(absl::string_view address) {
+absl::Status CheckBroker(absl::string_view address) {
   absl::string_view host = address;
   if (const std::size_t scheme = host.find("://"); scheme != absl::string_view::npos) host.remove_prefix(scheme + 3);
-  const absl::Status status = CheckAddress(host);
-  return status.ok() ? status : absl::InvalidArgumentError(absl::StrCat("--kafka-brokers: ", status.message()));
-}
-
-absl::Status ValidateBrokers(absl::string_view brokers) {
-  for (absl::string_view address : absl::StrSplit(brokers, ',')) {
-    if (absl::Status status = ValidateAddress(absl::StripAsciiWhitespace(address)); !status.ok()) return status;
-  }
-  return absl::OkStatus();
+  return CheckAddress(host);
 }
 
 // Settings on which a promise of Publisher or Subscriber hangs, with the promise.
@@ -70,6 +62,13 @@ absl::Status Set(rd_kafka_conf_t* conf, const Setting& setting) {
 
 }  // namespace
 
+absl::Status CheckBrokers(absl::string_view brokers) {
+  for (absl::string_view address : absl::StrSplit(brokers, ',')) {
+    if (absl::Status status = CheckBroker(absl::StripAsciiWhitespace(address)); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ValidateKafkaConfig(const KafkaConfig& config) {
   absl::StatusOr<ConfHandle> conf = NewConf(config, {{"enable.idempotence", "true"}});
   if (!conf.ok()) return conf.status();
@@ -81,7 +80,9 @@ absl::Status ValidateKafkaConfig(const KafkaConfig& config) {
 }
 
 absl::StatusOr<ConfHandle> NewConf(const KafkaConfig& config, const std::vector<Setting>& own) {
-  if (absl::Status status = ValidateBrokers(config.brokers); !status.ok()) return status;
+  if (const absl::Status status = CheckBrokers(config.brokers); !status.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat("--kafka-brokers: ", status.message()));
+  }
   if (config.client_id.empty() || config.client_id.size() > kMaxClientId) {
     return absl::InvalidArgumentError(absl::StrCat("kafka client id '", config.client_id, "' has ",
                                                    config.client_id.size(), " characters, expected 1 to ",

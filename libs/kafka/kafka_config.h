@@ -27,6 +27,9 @@ struct KafkaConfig {
 // hangs on it (idempotence, acknowledgements, partitioner, offsets).
 absl::Status ValidateKafkaConfig(const KafkaConfig& config);
 
+// Whether `brokers` are addresses, host:port, separated by commas. InvalidArgument says what is wrong.
+absl::Status CheckBrokers(absl::string_view brokers);
+
 // `key=value` as typed on a command line. InvalidArgument without a `=` or with an empty key.
 absl::StatusOr<Setting> ParseSetting(absl::string_view text);
 

@@ -10,7 +10,6 @@
 #include <atomic>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
 #include <deque>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -22,6 +21,7 @@
 #include "absl/time/clock.h"
 #include "base/mutex.h"
 #include "base/text.h"
+#include "terminal/terminal.h"
 
 namespace ev::log {
 namespace {
@@ -189,10 +189,8 @@ class Logger {
   }
 
   static spdlog::sink_ptr StderrSink() {
-    const char* no_color = std::getenv("NO_COLOR");
-    const bool plain = no_color != nullptr && *no_color != '\0';
-    return std::make_shared<spdlog::sinks::stderr_color_sink_st>(plain ? spdlog::color_mode::never
-                                                                       : spdlog::color_mode::automatic);
+    return std::make_shared<spdlog::sinks::stderr_color_sink_st>(terminal::WantsColor(2) ? spdlog::color_mode::automatic
+                                                                                         : spdlog::color_mode::never);
   }
 
   void UseSink(spdlog::sink_ptr sink) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {

@@ -26,12 +26,21 @@ absl::Status Failed(absl::string_view what, const std::string& path, int error) 
   return absl::FailedPreconditionError(absl::StrCat(what, " ", path, ": ", std::strerror(error)));
 }
 
-// Every directory that is made is 0700: what lies below holds identities, credentials and bills.
-absl::Status MakeDirectories(const std::filesystem::path& path) {
+absl::StatusOr<std::string> Root(const char* variable, absl::string_view below_home, absl::string_view what) {
+  // The XDG specification: a relative path in the variable counts as unset.
+  if (const std::string root = Environment(variable); !root.empty() && root.front() == '/') {
+    return absl::StrCat(root, "/evcharge");
+  }
+  const std::string home = Environment("HOME");
+  if (!home.empty()) return absl::StrCat(home, "/", below_home, "/evcharge");
+  return absl::FailedPreconditionError(absl::StrCat("neither ", variable, " nor HOME is set: name a ", what));
+}
+
+absl::Status MakeAll(const std::filesystem::path& path) {
   std::error_code ignored;
   if (std::filesystem::is_directory(path, ignored)) return absl::OkStatus();
   if (path.has_parent_path() && path.parent_path() != path) {
-    if (auto status = MakeDirectories(path.parent_path()); !status.ok()) return status;
+    if (auto status = MakeAll(path.parent_path()); !status.ok()) return status;
   }
   if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return Failed("cannot make directory", path, errno);
   if (!std::filesystem::is_directory(path, ignored)) return Failed("cannot use as directory", path, ENOTDIR);
@@ -48,15 +57,15 @@ std::string ReadHolder(int fd) {
 }  // namespace
 
 absl::StatusOr<std::string> DefaultDataRoot() {
-  // The XDG specification: a relative path in the variable counts as unset.
-  if (const std::string state = Environment("XDG_STATE_HOME"); !state.empty() && state.front() == '/') {
-    return state + "/evcharge";
-  }
-  const std::string home = Environment("HOME");
-  if (home.empty()) {
-    return absl::FailedPreconditionError("neither XDG_STATE_HOME nor HOME is set: name a data directory");
-  }
-  return home + "/.local/state/evcharge";
+  return Root("XDG_STATE_HOME", ".local/state", "data directory");
+}
+
+absl::StatusOr<std::string> DefaultConfigRoot() {
+  return Root("XDG_CONFIG_HOME", ".config", "configuration file");
+}
+
+absl::Status MakeDirectories(const std::string& path) {
+  return MakeAll(path);
 }
 
 absl::StatusOr<std::unique_ptr<DataDir>> DataDir::Open(const std::string& path) {

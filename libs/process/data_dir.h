@@ -12,6 +12,13 @@ namespace ev::process {
 // ${XDG_STATE_HOME:-~/.local/state}/evcharge; FailedPrecondition when neither XDG_STATE_HOME nor HOME is set.
 absl::StatusOr<std::string> DefaultDataRoot();
 
+// ${XDG_CONFIG_HOME:-~/.config}/evcharge, in the same way.
+absl::StatusOr<std::string> DefaultConfigRoot();
+
+// Makes a directory, with its parents, for this user only: what lies below holds identities, credentials and bills.
+// FailedPrecondition when that cannot be done.
+absl::Status MakeDirectories(const std::string& path);
+
 // A directory that belongs to one process at a time, by a lock on the file `lock` in it that ends with the process,
 // however it ends.
 class DataDir {

@@ -20,6 +20,7 @@
 #include "base/mutex.h"
 #include "base/text.h"
 #include "log/log.h"
+#include "terminal/terminal.h"
 
 namespace ev::process {
 namespace {
@@ -67,12 +68,6 @@ void SetOwner(const std::function<void()>& redraw) {
   PromptOwner& owner = Owner();
   MutexLock lock(owner.mutex);
   owner.redraw = redraw;
-}
-
-// A terminal that cannot would show the sequence.
-bool CanClearLine() {
-  const char* term = std::getenv("TERM");
-  return term != nullptr && *term != '\0' && absl::string_view(term) != "dumb";
 }
 
 }  // namespace
@@ -178,7 +173,7 @@ struct LineReader::Impl {
     el_set(el, EL_BIND, "^I", "ev-complete", nullptr);
     el_set(el, EL_SIGNAL, 0);
 
-    const bool shares = CanClearLine();
+    const bool shares = terminal::ObeysSequences();
     if (shares) SetOwner([this] { ::eventfd_write(redraw_fd, 1); });
     int length = 0;
     while (const char* line = stop.stop_requested() ? nullptr : el_gets(el, &length)) {

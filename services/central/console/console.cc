@@ -12,6 +12,7 @@
 #include "services/central/console/commands.h"
 #include "services/central/console/host_operator.h"
 #include "services/central/console/panel.h"
+#include "terminal/terminal.h"
 
 namespace ev::central {
 namespace {
@@ -36,7 +37,7 @@ struct Console::Impl {
       : options(std::move(given)),
         quit(std::move(on_quit)),
         has_person(::isatty(0) == 1),
-        can_show(has_person && Panel::IsPossible(1)),
+        can_show(has_person && terminal::CanDraw(1)),
         panel({.fd = 1, .title = "EVCharge Central", .log_lines = log::LastLines, .on_cleared = [this] {
                  RedrawPrompt();
                }}) {}

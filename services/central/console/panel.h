@@ -11,8 +11,9 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "base/mutex.h"
-#include "services/central/console/fd_writer.h"
 #include "services/central/console/panel_model.h"
+#include "terminal/fd_writer.h"
+#include "terminal/screen.h"
 
 namespace ev::central {
 
@@ -37,8 +38,6 @@ class Panel {
   explicit Panel(Options options);
   ~Panel();
 
-  // Whether `fd` is a terminal that can show a panel, and that this process may use.
-  static bool IsPossible(int fd);
   // Whether beside a panel and its prompt there is room for answers: otherwise it should not come by itself.
   bool IsRoomy() const;
 
@@ -58,28 +57,16 @@ class Panel {
   void Hurry() { writer_.Hurry(); }
 
  private:
-  struct Size {
-    int rows = 0;
-    int columns = 0;
-    friend bool operator==(const Size&, const Size&) = default;
-  };
-
   void Run(const std::stop_token& stop);
   // Whether a frame was written.
   bool Draw();
-  std::string Frame(Size size, std::vector<PanelLine> lines) ABSL_EXCLUSIVE_LOCKS_REQUIRED(screen_mutex_);
-  Size ScreenSize() const;
-  bool HasTerminal() const;
 
   const Options options_;
-  const bool has_color_;
-  FdWriter writer_;
+  terminal::FdWriter writer_;
 
   // Taken before mutex_. Held while a frame is written, so that none is written after Leave().
   mutable Mutex screen_mutex_;
-  bool is_shown_ ABSL_GUARDED_BY(screen_mutex_) = false;
-  Size drawn_size_ ABSL_GUARDED_BY(screen_mutex_);  // Nothing: draw all.
-  std::vector<PanelLine> drawn_ ABSL_GUARDED_BY(screen_mutex_);
+  terminal::Screen screen_ ABSL_GUARDED_BY(screen_mutex_);
 
   mutable Mutex mutex_;
   CondVar wake_;

@@ -49,40 +49,20 @@ std::int64_t PowerOf(const PointView& point) {
 
 }  // namespace
 
-Ink InkOf(PointState state) {
+absl::string_view ColorOf(PointState state) {
   switch (state) {
     case PointState::kAvailable:
     case PointState::kReserved:
     case PointState::kCharging:
-      return Ink::kGreen;
+      return terminal::kGreen;
     case PointState::kStopped:
-      return Ink::kOrange;
+      return terminal::kOrange;
     case PointState::kFaulted:
-      return Ink::kRed;
+      return terminal::kRed;
     case PointState::kDisconnected:
-      return Ink::kGrey;
+      return terminal::kGrey;
   }
-  return Ink::kPlain;
-}
-
-std::string Paint(const PanelLine& line, bool has_color) {
-  if (!has_color) return line.text;
-  const auto painted = [&](const char* code) { return absl::StrCat("\x1b[", code, "m", line.text, "\x1b[m"); };
-  switch (line.ink) {
-    case Ink::kPlain:
-      return line.text;
-    case Ink::kHeading:
-      return painted("1");
-    case Ink::kGreen:
-      return painted("32");
-    case Ink::kOrange:
-      return painted("38;5;208");
-    case Ink::kRed:
-      return painted("31");
-    case Ink::kGrey:
-      return painted("90");
-  }
-  return line.text;
+  return terminal::kPlain;
 }
 
 std::string PointText(const PointView& point) {
@@ -185,18 +165,18 @@ void PanelModel::Apply(const SessionChanged& change) {
     Happened(session.requested,
              Joined({"request", WhoAndWhere(session.driver, session.cp),
                      session.manual ? "asked for at the charging point" : ""}),
-             Ink::kPlain);
+             terminal::kPlain);
   }
   if (change.ticket.has_value()) {
     ++tickets_;
-    Happened(change.ticket->issued, Joined({"ticket ", TicketText(*change.ticket)}), Ink::kGreen);
+    Happened(change.ticket->issued, Joined({"ticket ", TicketText(*change.ticket)}), terminal::kGreen);
   } else if (change.previous != session.state &&
              (session.state == SessionState::kDenied || session.state == SessionState::kExpired)) {
     ++denials_;
     Happened(session.updated,
              Joined({session.state == SessionState::kDenied ? "denied " : "expired",
                      WhoAndWhere(session.driver, session.cp), Name(session.denial), session.denial_text}),
-             Ink::kOrange);
+             terminal::kOrange);
   }
 }
 
@@ -204,12 +184,12 @@ void PanelModel::Apply(const RequestDenied& denied) {
   ++requests_;
   ++denials_;
   Happened(denied.time, Joined({"denied ", WhoAndWhere(denied.driver, denied.cp), Name(denied.reason), denied.text}),
-           Ink::kOrange);
+           terminal::kOrange);
 }
 
-void PanelModel::Happened(absl::Time time, absl::string_view what, Ink ink) {
+void PanelModel::Happened(absl::Time time, absl::string_view what, absl::string_view color) {
   if (recent_.size() == kRecent) recent_.pop_front();
-  recent_.push_back({Printable(CutUtf8(absl::StrCat(TimeText(time), "  ", what), kMaxLineBytes)), ink});
+  recent_.push_back({Printable(CutUtf8(absl::StrCat(TimeText(time), "  ", what), kMaxLineBytes)), color});
 }
 
 bool PanelModel::SetLog(std::vector<std::string> lines) {
@@ -263,9 +243,9 @@ PanelModel::Split PanelModel::Divide(int rows) const {
   return split;
 }
 
-void PanelModel::RenderPoints(int rows, std::vector<PanelLine>& out) {
+void PanelModel::RenderPoints(int rows, std::vector<terminal::Line>& out) {
   if (points_.empty()) {
-    if (rows > 0) out.push_back({"no charging point has ever connected", Ink::kGrey});
+    if (rows > 0) out.push_back({"no charging point has ever connected", terminal::kGrey});
     return;
   }
   if (rows <= 0) return;
@@ -277,28 +257,28 @@ void PanelModel::RenderPoints(int rows, std::vector<PanelLine>& out) {
   auto it = points_.begin();
   std::advance(it, page_ * per_page);
   for (int i = 0; i < per_page && it != points_.end(); ++i, ++it) {
-    out.push_back({Printable(CutUtf8(PointText(it->second), kMaxLineBytes)), InkOf(it->second.state)});
+    out.push_back({Printable(CutUtf8(PointText(it->second), kMaxLineBytes)), ColorOf(it->second.state)});
   }
   if (pages > 1 && rows > 1) {
     out.push_back(
-        {absl::StrCat("-- page ", page_ + 1, " of ", pages, ": n next, p previous, panel <page>"), Ink::kGrey});
+        {absl::StrCat("-- page ", page_ + 1, " of ", pages, ": n next, p previous, panel <page>"), terminal::kGrey});
   }
 }
 
-std::vector<PanelLine> PanelModel::Render(int rows) {
-  std::vector<PanelLine> out;
+std::vector<terminal::Line> PanelModel::Render(int rows) {
+  std::vector<terminal::Line> out;
   if (rows < 2) return out;
   const Split split = Divide(rows);
-  out.push_back({title_, Ink::kHeading});
-  out.push_back({Totals(), Ink::kPlain});
+  out.push_back({title_, terminal::kBold});
+  out.push_back({Totals(), terminal::kPlain});
   RenderPoints(split.points, out);
   if (split.recent > 0) {
-    out.push_back({"-- requests, denials, tickets", Ink::kGrey});
+    out.push_back({"-- requests, denials, tickets", terminal::kGrey});
     for (auto it = recent_.end() - (split.recent - 1); it != recent_.end(); ++it) out.push_back(*it);
   }
   if (split.log > 0) {
-    out.push_back({"-- log", Ink::kGrey});
-    for (auto it = log_.end() - (split.log - 1); it != log_.end(); ++it) out.push_back({*it, Ink::kPlain});
+    out.push_back({"-- log", terminal::kGrey});
+    for (auto it = log_.end() - (split.log - 1); it != log_.end(); ++it) out.push_back({*it, terminal::kPlain});
   }
   if (split.answer > 0) {
     const auto shown = static_cast<std::size_t>(split.answer - 1);
@@ -306,9 +286,9 @@ std::vector<PanelLine> PanelModel::Render(int rows) {
     out.push_back({hidden == 0
                        ? "-- answer"
                        : absl::StrCat("-- answer, its last lines; with the ", hidden, " before: q, and ask again"),
-                   Ink::kGrey});
+                   terminal::kGrey});
     for (auto it = answer_.end() - static_cast<std::ptrdiff_t>(shown); it != answer_.end(); ++it) {
-      out.push_back({*it, Ink::kHeading});
+      out.push_back({*it, terminal::kBold});
     }
   }
   return out;

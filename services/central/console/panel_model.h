@@ -15,23 +15,12 @@
 #include "domain/charging_point.h"
 #include "domain/ids.h"
 #include "services/central/core/effects.h"
+#include "terminal/screen.h"
 
 namespace ev::central {
 
-enum class Ink { kPlain, kHeading, kGreen, kOrange, kRed, kGrey };
-
-// One line of the panel, without its end and without control characters of any kind.
-struct PanelLine {
-  std::string text;
-  Ink ink = Ink::kPlain;
-
-  friend bool operator==(const PanelLine&, const PanelLine&) = default;
-};
-
 // The colour of a state: available, reserved and charging are green, the others as SPEC's table has them.
-Ink InkOf(PointState state);
-// With the terminal's code for its colour around it, or as it is.
-std::string Paint(const PanelLine& line, bool has_color);
+absl::string_view ColorOf(PointState state);
 
 // What an operator reads about a charging point: id, state, and what belongs to that state.
 std::string PointText(const PointView& point);
@@ -67,7 +56,7 @@ class PanelModel {
   void ShowPage(int page) { page_ = page - 1; }
 
   // At most `rows` lines, from the top. Keeps the page in its range.
-  std::vector<PanelLine> Render(int rows);
+  std::vector<terminal::Line> Render(int rows);
 
   // At most `limit` ids that begin with `prefix`, in order.
   std::vector<std::string> Ids(absl::string_view prefix, std::size_t limit) const;
@@ -85,10 +74,10 @@ class PanelModel {
 
   void Put(const PointView& point);
   void Erase(const CpId& cp);
-  void Happened(absl::Time time, absl::string_view what, Ink ink);
+  void Happened(absl::Time time, absl::string_view what, absl::string_view color);
   std::string Totals() const;
   Split Divide(int rows) const;
-  void RenderPoints(int rows, std::vector<PanelLine>& out);
+  void RenderPoints(int rows, std::vector<terminal::Line>& out);
 
   std::string title_;
   absl::btree_map<std::string, PointView> points_;
@@ -98,7 +87,7 @@ class PanelModel {
   std::int64_t denials_ = 0;
   std::int64_t tickets_ = 0;
   std::int64_t faults_ = 0;
-  std::deque<PanelLine> recent_;
+  std::deque<terminal::Line> recent_;
   std::vector<std::string> log_;
   std::vector<std::string> answer_;
   int page_ = 0;

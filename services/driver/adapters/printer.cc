@@ -1,12 +1,10 @@
 #include "services/driver/adapters/printer.h"
 
 #include <poll.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -15,6 +13,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "log/log.h"
+#include "terminal/terminal.h"
 
 namespace ev::driver {
 namespace {
@@ -31,9 +30,8 @@ absl::Duration Now() {
 }  // namespace
 
 Printer::Printer(const Options& options) : options_(options) {
-  const char* term = std::getenv("TERM");
-  has_screen_ = options.has_prompt && ::isatty(options.fd) == 1 && term != nullptr &&
-                absl::string_view(term) != "dumb" && ScreenSize().rows >= kMinRows;
+  has_screen_ = options.has_prompt && ::isatty(options.fd) == 1 && terminal::ObeysSequences() &&
+                terminal::SizeOf(options.fd).rows >= kMinRows;
   if (has_screen_) Write(Framed("", ""), {});  // Before the first prompt.
   thread_ = std::jthread([this](const std::stop_token& stop) { Run(stop); });
 }
@@ -46,7 +44,7 @@ Printer::~Printer() {
   }
   thread_.join();
   // The whole screen scrolls again; the shell goes on below.
-  if (has_screen_) Write(absl::StrCat("\x1b[r\x1b[", ScreenSize().rows, ";1H\x1b[2K"), {});
+  if (has_screen_) Write(absl::StrCat("\x1b[r\x1b[", terminal::SizeOf(options_.fd).rows, ";1H\x1b[2K"), {});
 }
 
 void Printer::Enqueue(std::string text) {
@@ -84,22 +82,16 @@ void Printer::Live(const std::string& key, absl::string_view text) {
 }
 
 void Printer::ReadyForInput() {
-  if (has_screen_) Write(absl::StrCat("\x1b[", ScreenSize().rows, ";1H\x1b[2K"), {});
+  if (has_screen_) Write(absl::StrCat("\x1b[", terminal::SizeOf(options_.fd).rows, ";1H\x1b[2K"), {});
 }
 
 std::string Printer::LiveText() const {
   return absl::StrJoin(live_, "  |  ", [](std::string* out, const auto& entry) { absl::StrAppend(out, entry.second); });
 }
 
-Printer::Size Printer::ScreenSize() const {
-  winsize size{};
-  if (::ioctl(options_.fd, TIOCGWINSZ, &size) != 0) return {};
-  return {.rows = size.ws_row, .columns = size.ws_col};
-}
-
 // `lines` scroll in at the lower end of the region above the live line; the cursor stays where a person types.
 std::string Printer::Framed(absl::string_view lines, absl::string_view live) {
-  const Size size = ScreenSize();
+  const terminal::Size size = terminal::SizeOf(options_.fd);
   std::string out;
   if (size != std::exchange(size_, size)) {
     // The first time, or a resized window: what is there scrolls up, and the prompt begins anew below.

@@ -11,6 +11,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "base/mutex.h"
+#include "terminal/terminal.h"
 
 namespace ev::driver {
 
@@ -42,23 +43,16 @@ class Printer {
   bool has_screen() const { return has_screen_; }
 
  private:
-  struct Size {
-    int rows = 0;
-    int columns = 0;
-    friend bool operator==(const Size&, const Size&) = default;
-  };
-
   void Run(const std::stop_token& stop);
   void Enqueue(std::string text) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::string LiveText() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::string Framed(absl::string_view lines, absl::string_view live);
   // Waits for a slow reader until `stop` is requested, and then a little more. False: nobody reads.
   bool Write(absl::string_view bytes, const std::stop_token& stop);
-  Size ScreenSize() const;
 
   const Options options_;
   bool has_screen_ = false;
-  Size size_;  // The thread's own, after construction.
+  terminal::Size size_;  // The thread's own, after construction.
 
   mutable Mutex mutex_;
   CondVar wake_;

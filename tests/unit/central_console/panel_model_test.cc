@@ -70,15 +70,15 @@ Ticket TicketOf(const Session& session) {
 class PanelModelTest : public ::testing::Test {
  protected:
   // The line of the panel that contains `text`; empty: none does.
-  PanelLine Line(const std::string& text, int rows = 40) {
+  terminal::Line Line(const std::string& text, int rows = 40) {
     const auto lines = model_.Render(rows);
     const auto it = std::find_if(lines.begin(), lines.end(),
-                                 [&](const PanelLine& line) { return line.text.find(text) != std::string::npos; });
-    return it == lines.end() ? PanelLine{} : *it;
+                                 [&](const terminal::Line& line) { return line.text.find(text) != std::string::npos; });
+    return it == lines.end() ? terminal::Line{} : *it;
   }
   std::string All(int rows = 40) {
     std::string all;
-    for (const PanelLine& line : model_.Render(rows)) absl::StrAppend(&all, line.text, "\n");
+    for (const terminal::Line& line : model_.Render(rows)) absl::StrAppend(&all, line.text, "\n");
     return all;
   }
 
@@ -90,13 +90,13 @@ class PanelModelTest : public ::testing::Test {
 // B182
 TEST_F(PanelModelTest, EachStateHasItsColourAndSaysWhatBelongsToIt) {
   model_.Apply(Changed(Point("cp_available")));
-  EXPECT_EQ(Line("cp_available").ink, Ink::kGreen);
+  EXPECT_EQ(Line("cp_available").color, terminal::kGreen);
   EXPECT_EQ(Line("cp_available").text, "cp_available  AVAILABLE     EUR 0.35 per kWh  Harbour 4");
 
   PointView reserved = Point("cp_reserved", PointState::kReserved);
   reserved.session = SessionOf("cp_reserved", SessionState::kGranted);
   model_.Apply(Changed(reserved));
-  EXPECT_EQ(Line("cp_reserved").ink, Ink::kGreen);
+  EXPECT_EQ(Line("cp_reserved").color, terminal::kGreen);
   EXPECT_THAT(Line("cp_reserved").text, AllOf(HasSubstr("RESERVED"), HasSubstr("driver_001"), HasSubstr("EUR 0.35")));
 
   PointView charging = Point("cp_charging", PointState::kCharging);
@@ -105,7 +105,7 @@ TEST_F(PanelModelTest, EachStateHasItsColourAndSaysWhatBelongsToIt) {
   charging.session->energy_mwh = 3'141'500;
   charging.session->amount_micros = 1'105'000;
   model_.Apply(Changed(charging));
-  EXPECT_EQ(Line("cp_charging").ink, Ink::kGreen);
+  EXPECT_EQ(Line("cp_charging").color, terminal::kGreen);
   EXPECT_THAT(Line("cp_charging").text, AllOf(HasSubstr("CHARGING"), HasSubstr(" 11.0 kW"), HasSubstr(" 3.142 kWh"),
                                               HasSubstr(" EUR 1.11"), HasSubstr("driver_001")));
 
@@ -113,20 +113,20 @@ TEST_F(PanelModelTest, EachStateHasItsColourAndSaysWhatBelongsToIt) {
   stopped.causes = {{.cause = Cause::kOperator, .who = "console", .reason = "cleaning", .since = kNoon},
                     {.cause = Cause::kWeather, .who = {}, .reason = {}, .since = kNoon}};
   model_.Apply(Changed(stopped));
-  EXPECT_EQ(Line("cp_stopped").ink, Ink::kOrange);
+  EXPECT_EQ(Line("cp_stopped").color, terminal::kOrange);
   EXPECT_THAT(Line("cp_stopped").text, HasSubstr("Out of Order: operator, cleaning (console); weather"));
 
   PointView faulted = Point("cp_faulted", PointState::kFaulted);
   faulted.fault = "cable damaged";
   model_.Apply(Changed(faulted));
-  EXPECT_EQ(Line("cp_faulted").ink, Ink::kRed);
+  EXPECT_EQ(Line("cp_faulted").color, terminal::kRed);
   EXPECT_THAT(Line("cp_faulted").text, AllOf(HasSubstr("FAULTED"), HasSubstr("cable damaged")));
 
   PointView gone = Point("cp_gone", PointState::kDisconnected);
   gone.last_seen = kNoon;
   gone.last_state = PointState::kCharging;
   model_.Apply(Changed(gone));
-  EXPECT_EQ(Line("cp_gone").ink, Ink::kGrey);
+  EXPECT_EQ(Line("cp_gone").color, terminal::kGrey);
   EXPECT_THAT(Line("cp_gone").text, HasSubstr("last seen 2023-11-14 22:13:20 UTC  was CHARGING"));
 
   model_.Apply(Changed(Point("cp_never", PointState::kDisconnected)));
@@ -268,7 +268,7 @@ TEST_F(PanelModelTest, MorePointsThanLinesComeInPagesThatShowEachPointOnce) {
     model_.ShowPage(page);
     const auto lines = model_.Render(20);
     std::string pages;
-    for (const PanelLine& line : lines) {
+    for (const terminal::Line& line : lines) {
       if (line.text.rfind("cp_", 0) == 0) seen.push_back(line.text.substr(0, 8));
       if (line.text.rfind("-- page", 0) == 0) pages = line.text;
     }
@@ -304,7 +304,7 @@ TEST_F(PanelModelTest, ItsMemoryDoesNotGrowWithWhatHappens) {
   model_.SetLog({text});
   const auto lines = model_.Render(100'000);
   EXPECT_LE(lines.size(), 2 + 1 + (1 + PanelModel::kRecent) + 2 + (1 + PanelModel::kAnswerLines));
-  for (const PanelLine& line : lines) EXPECT_LE(line.text.size(), PanelModel::kMaxLineBytes);
+  for (const terminal::Line& line : lines) EXPECT_LE(line.text.size(), PanelModel::kMaxLineBytes);
   EXPECT_EQ(model_.points(), 0u) << "a denied request makes no charging point";
 }
 
@@ -320,18 +320,11 @@ TEST_F(PanelModelTest, NothingThatComesFromOutsideIsACommandToTheTerminal) {
   model_.Apply(Changed(point));
   model_.SetAnswer("\x1b]0;title\a");
   model_.SetLog({"\x1b[31m"});
-  for (const PanelLine& line : model_.Render(40)) {
+  for (const terminal::Line& line : model_.Render(40)) {
     for (const unsigned char c : line.text) EXPECT_TRUE(c >= 0x20 && c != 0x7f) << line.text;
     EXPECT_THAT(line.text, AllOf(Not(HasSubstr("\xc2\x9b")), Not(HasSubstr("\xff"))));
   }
   EXPECT_THAT(Line("cp_001").text, AllOf(HasSubstr("?[2Jcable????31m ?2J ??"), HasSubstr("\xc3\xb1")));
-}
-
-TEST(PaintTest, WithoutColourThereIsNothingButTheText) {
-  for (Ink ink : {Ink::kPlain, Ink::kHeading, Ink::kGreen, Ink::kOrange, Ink::kRed, Ink::kGrey}) {
-    EXPECT_EQ(Paint({"text", ink}, false), "text");
-  }
-  EXPECT_EQ(Paint({"text", Ink::kRed}, true), "\x1b[31mtext\x1b[m");
 }
 
 TEST_F(PanelModelTest, IdsAreCompletedFromTheirBeginning) {

@@ -1,4 +1,4 @@
-#include "services/central/console/fd_writer.h"
+#include "terminal/fd_writer.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -13,7 +13,7 @@
 #include "absl/time/time.h"
 #include "base/clock.h"
 
-namespace ev::central {
+namespace ev::terminal {
 namespace {
 
 constexpr std::size_t kPiece = 4096;  // A pipe that can take something takes so much without blocking.
@@ -71,4 +71,4 @@ bool FdWriter::Write(absl::string_view bytes) {
   return true;
 }
 
-}  // namespace ev::central
+}  // namespace ev::terminal

@@ -1,9 +1,9 @@
-#ifndef EV_SERVICES_CENTRAL_CONSOLE_FD_WRITER_H_
-#define EV_SERVICES_CENTRAL_CONSOLE_FD_WRITER_H_
+#ifndef EV_TERMINAL_FD_WRITER_H_
+#define EV_TERMINAL_FD_WRITER_H_
 
 #include "absl/strings/string_view.h"
 
-namespace ev::central {
+namespace ev::terminal {
 
 // Writes to a pipe or a terminal whose reader may be slow, or not read at all, without being held up for ever by it.
 // Thread-safe; the writes of one do not mix as long as the reader keeps up.
@@ -26,6 +26,6 @@ class FdWriter {
   int hurry_fd_;
 };
 
-}  // namespace ev::central
+}  // namespace ev::terminal
 
-#endif  // EV_SERVICES_CENTRAL_CONSOLE_FD_WRITER_H_
+#endif  // EV_TERMINAL_FD_WRITER_H_
