@@ -49,8 +49,8 @@ constexpr const char* kExamples =
     "  evctl top                                     # the network, live\n"
     "  evctl tail charging_session_complete --kafka-brokers localhost:9092\n"
     "`evctl COMMAND --help` lists what each takes.\n"
-    "Where Central and the brokers are: a flag (--central, --kafka-brokers), else the environment (EV_CENTRAL,\n"
-    "EV_KAFKA_BROKERS), else the context (--context, or the current one of `evctl config`), else localhost.\n"
+    "Where Central and the brokers are: a flag (--central, --kafka-brokers), else the context that --context names, else\n"
+    "the environment (EV_CENTRAL, EV_KAFKA_BROKERS), else the current context of `evctl config`, else localhost.\n"
     "Colours only on a terminal, and never with NO_COLOR.\n"
     "Exit: 0 done, also when what would go on for ever was asked to stop; 1 it failed: no answer, a refusal, what is\n"
     "not there, something that doctor found; 2 it was asked for wrongly: a word, a value or the file of contexts.";
@@ -174,22 +174,20 @@ class Program {
     Take(command, "--kafka-brokers", "EV_KAFKA_BROKERS", chosen_.context.kafka_brokers, tail_.log.kafka.brokers);
     return absl::OkStatus();
   }
-  // Gives an option that no flag has set what the environment says, else the context; whether the context has. Not
-  // CLI11's envname(): it reads the options of all commands, and those of the others would go before a flag.
+  // Gives an option that no flag has set what the named context says, else the environment, else the current context;
+  // whether a context has. Not CLI11's envname(): it reads the options of all commands, and those of the others would go before a flag.
   bool Take(const CLI::App& command, const char* name, const char* variable, const std::string& said,
             std::string& value) const {
     const CLI::Option* option = command.get_option_no_throw(name);
     if (option == nullptr || option->count() > 0) return false;
     const char* set = std::getenv(variable);
-    if (set == nullptr || *set == '\0') {
-      if (!said.empty()) value = said;
-      return !said.empty();
+    const bool is_set = set != nullptr && *set != '\0';
+    const bool is_named = !context_.empty();  // Who names a context means its network.
+    if (!said.empty() && (is_named || !is_set)) {
+      value = said;
+      return true;
     }
-    value = set;
-    if (!context_.empty() && !said.empty() && value != said) {  // Who names a context means its network.
-      std::cerr << "evctl: " << variable << " goes before context " << context_ << ": " << ev::Printable(value)
-                << ", not " << ev::Printable(said) << '\n';
-    }
+    if (is_set) value = set;
     return false;
   }
   absl::Status ReadSettings() {
