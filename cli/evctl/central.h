@@ -40,6 +40,7 @@ class Central {
 
   absl::Status Explain(const absl::Status& status) const;
 
+  const std::string& address() const { return options_.address; }
   absl::Duration limit() const { return options_.limit; }
 
   using Points = evcharging::central::v1::ChargingPointService::Stub;

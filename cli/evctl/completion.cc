@@ -20,6 +20,7 @@ const std::map<std::string, std::string>& Words() {
       {"stop", "point session all"},
       {"resume", "point all"},
       {"dead-letters", "list show"},
+      {"log-level", "debug info warn error"},
       {"completion", "bash zsh"},
       {"tail",
        "charging_session_data charging_session_complete charging_status_updates system_alerts charging_dead_letter"}};

@@ -21,6 +21,7 @@
 #include "cli/evctl/dead_letters.h"
 #include "cli/evctl/doctor.h"
 #include "cli/evctl/get.h"
+#include "cli/evctl/log_level.h"
 #include "cli/evctl/orders.h"
 #include "cli/evctl/table.h"
 #include "cli/evctl/tail.h"
@@ -84,6 +85,7 @@ class Program {
     AddDoctor();
     AddTail();
     AddDeadLetters();
+    AddLogLevel();
     AddCompletion();
   }
 
@@ -335,6 +337,21 @@ class Program {
     return Tail(tail_, follows_ ? &*stop_ : nullptr, std::cout);
   }
 
+  void AddLogLevel() {
+    CLI::App* command = AddCentral("log-level", "Shows or sets how much Central, or another service, logs",
+                                   "  evctl log-level\n"
+                                   "  evctl log-level debug --for 10m                 # then as before\n"
+                                   "  evctl log-level warn --address localhost:50052  # an Engine's",
+                                   [this](const Central& central) -> absl::Status {
+                                     if (log_level_.address.empty()) log_level_.address = central.address();
+                                     log_level_.limit = central.limit();
+                                     return LogLevel(log_level_, std::cout);
+                                   });
+    command->add_option("level", log_level_.level, "debug, info, warn or error; without: what is set");
+    command->add_option("--for", log_level_.duration, "Then back to what was set before: 30s, 10m, 2h; at most 24h");
+    command->add_option("--address", log_level_.address, "The gRPC address of an Engine, Monitor or Driver, host:port");
+  }
+
   void AddCompletion() {
     CLI::App* command = Add("completion", "Prints a shell's completion of evctl",
                             "  source <(evctl completion bash)\n"
@@ -354,6 +371,7 @@ class Program {
   OrderOptions order_;
   ChargeOptions charge_;
   TailOptions tail_;
+  LogLevelOptions log_level_;
   std::string tail_output_ = "json";
   std::string letters_topic_ = ev::Topics().dead_letter.name;
   std::vector<std::string> settings_;

@@ -113,6 +113,7 @@ class Surface(unittest.TestCase):
         listening = {area: process.wait_said("^listening$") for area, process in listening.items()}
         cls.http = {area: said["http"] for area, said in listening.items()}
         cls.channels = {area: grpc.insecure_channel(said["grpc"]) for area, said in listening.items()}
+        cls.channels["common"] = cls.channels["monitor"]  # What all serve.
         for channel in cls.channels.values():
             cls.addClassCleanup(channel.close)
         cls.methods = []
