@@ -19,7 +19,7 @@ const std::map<std::string, std::string>& Words() {
       {"watch", "points sessions"},
       {"stop", "point session all"},
       {"resume", "point all"},
-      {"dead-letters", "list show"},
+      {"dead-letters", "list show replay"},
       {"log-level", "debug info warn error"},
       {"completion", "bash zsh"},
       {"tail",

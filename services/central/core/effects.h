@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -175,7 +176,8 @@ struct DeadLetter {
   std::string reason;  // UPPER_SNAKE.
   std::string detail;
   absl::Time time;
-  absl::Time written = absl::InfinitePast();  // The origin's own time; InfinitePast: it had none.
+  absl::Time written = absl::InfinitePast();                 // The origin's own time; InfinitePast: it had none.
+  std::vector<std::pair<std::string, std::string>> headers;  // The origin's own.
 };
 struct Alert {
   AlertKind kind = AlertKind::kPointFaulted;

@@ -278,8 +278,16 @@ void Shard::PutAside(const Moment& now, const FactBatch& batch, const IncomingFa
                      const std::string& detail, Effects& out) {
   ++version_;
   if (config_.kafka_enabled) {
-    outbox_.push_back(DeadLetter{std::string(batch.topic), batch.partition, in.offset, std::string(in.key),
-                                 std::string(in.body), reason, detail, now.utc, in.written});
+    outbox_.push_back(DeadLetter{std::string(batch.topic),
+                                 batch.partition,
+                                 in.offset,
+                                 std::string(in.key),
+                                 std::string(in.body),
+                                 reason,
+                                 detail,
+                                 now.utc,
+                                 in.written,
+                                 {in.headers.begin(), in.headers.end()}});
   }
   out.push_back(DeadLettered{std::string(batch.topic), batch.partition, in.offset, reason, detail});
 }
