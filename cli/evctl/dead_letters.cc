@@ -11,7 +11,9 @@
 #include "absl/time/time.h"
 #include "base/text.h"
 #include "cli/evctl/json.h"
+#include "cli/evctl/replay.h"
 #include "evcharging/events/v1/facts.pb.h"
+#include "events/replay.h"
 
 namespace ev::evctl {
 namespace {
@@ -20,18 +22,12 @@ constexpr std::size_t kMaxListed = 10'000;
 
 // Its columns: the names in CSV, and in a table.
 const std::vector<std::string>& Names(Output output) {
-  static const auto* const csv = new std::vector<std::string>{
-      "offset", "reason", "key", "origin_topic", "origin_partition", "origin_offset", "origin_time", "detail"};
+  static const auto* const csv =
+      new std::vector<std::string>{"offset",        "reason",      "key",     "origin_topic", "origin_partition",
+                                   "origin_offset", "origin_time", "replays", "detail"};
   static const auto* const table =
-      new std::vector<std::string>{"OFFSET", "REASON", "KEY", "TOPIC", "PARTITION", "AT", "TIME", "DETAIL"};
+      new std::vector<std::string>{"OFFSET", "REASON", "KEY", "TOPIC", "PARTITION", "AT", "TIME", "REPLAYS", "DETAIL"};
   return output == Output::kCsv ? *csv : *table;
-}
-
-std::string Header(const IncomingMessage& message, absl::string_view name) {
-  for (const auto& [key, text] : message.headers) {
-    if (key == name) return std::string(text);
-  }
-  return "";
 }
 
 std::string OriginTime(const IncomingMessage& message) {
@@ -48,6 +44,7 @@ std::vector<Cell> Row(const IncomingMessage& message) {
           {Header(message, "ev-origin-partition"), ""},
           {Header(message, "ev-origin-offset"), ""},
           {OriginTime(message), ""},
+          {Header(message, kReplaysHeader), ""},
           {Header(message, "ev-detail"), ""}};
 }
 
@@ -61,6 +58,7 @@ absl::Status ListDeadLetters(const ReadLogOptions& options, Output output, bool 
   std::deque<std::vector<Cell>> rows;
   const absl::Status read =
       ReadLog(options, nullptr, [&](absl::string_view, std::int32_t, const IncomingMessage& message) {
+        if (IsReplayMark(message)) return true;
         if (rows.size() == kMaxListed) rows.pop_front();
         rows.push_back(Row(message));
         return true;

@@ -12,8 +12,10 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "base/text.h"
+#include "cli/evctl/backup.h"
 #include "cli/evctl/central.h"
 #include "cli/evctl/completion.h"
 #include "cli/evctl/config.h"
@@ -21,7 +23,10 @@
 #include "cli/evctl/dead_letters.h"
 #include "cli/evctl/doctor.h"
 #include "cli/evctl/get.h"
+#include "cli/evctl/log_level.h"
 #include "cli/evctl/orders.h"
+#include "cli/evctl/prune.h"
+#include "cli/evctl/replay.h"
 #include "cli/evctl/table.h"
 #include "cli/evctl/tail.h"
 #include "cli/evctl/top.h"
@@ -47,9 +52,11 @@ constexpr const char* kExamples =
     "  evctl describe session 0f3c...\n"
     "  evctl watch points\n"
     "  evctl top                                     # the network, live\n"
+    "  evctl backup central.db\n"
     "  evctl tail charging_session_complete --kafka-brokers localhost:9092\n"
     "`evctl COMMAND --help` lists what each takes.\n"
-    "Where Central and the brokers are: a flag (--central, --kafka-brokers), else the context that --context names, else\n"
+    "Where Central and the brokers are: a flag (--central, --kafka-brokers), else the context that --context names, "
+    "else\n"
     "the environment (EV_CENTRAL, EV_KAFKA_BROKERS), else the current context of `evctl config`, else localhost.\n"
     "Colours only on a terminal, and never with NO_COLOR.\n"
     "Exit: 0 done, also when what would go on for ever was asked to stop; 1 it failed: no answer, a refusal, what is\n"
@@ -87,6 +94,9 @@ class Program {
     AddTail();
     AddDeadLetters();
     AddConfig();
+    AddLogLevel();
+    AddBackup();
+    AddPrune();
     AddCompletion();
   }
 
@@ -175,7 +185,8 @@ class Program {
     return absl::OkStatus();
   }
   // Gives an option that no flag has set what the named context says, else the environment, else the current context;
-  // whether a context has. Not CLI11's envname(): it reads the options of all commands, and those of the others would go before a flag.
+  // whether a context has. Not CLI11's envname(): it reads the options of all commands, and those of the others would
+  // go before a flag.
   bool Take(const CLI::App& command, const char* name, const char* variable, const std::string& said,
             std::string& value) const {
     const CLI::Option* option = command.get_option_no_throw(name);
@@ -374,10 +385,16 @@ class Program {
     CLI::App* command = Add("dead-letters", "What Central could not use, with why and where it stood",
                             "  evctl dead-letters list\n"
                             "  evctl dead-letters list -o csv > letters.csv\n"
-                            "  evctl dead-letters show 17                      # the whole message",
+                            "  evctl dead-letters show 17                      # the whole message\n"
+                            "  evctl dead-letters replay 17                    # once its cause is mended\n"
+                            "  evctl dead-letters replay --reason UNDECODABLE --since 24h --dry-run",
                             [this] { return RunDeadLetters(); });
-    command->add_option("what", order_.what, "list or show");
-    command->add_option("offset", order_.id, "Of show: which one");
+    command->add_option("what", order_.what, "list, show or replay");
+    command->add_option("offset", replay_.letters, "Of show and replay: which; of a partition but 0: PARTITION/OFFSET");
+    command->add_option("--reason", replay_.reason, "Of replay: all that were put aside for this reason");
+    command->add_option("--since", replay_since_, "Of replay: all that were put aside since then: 24h, 7d, 2026-11-01");
+    command->add_flag("--all", replays_all_, "Of replay: all");
+    command->add_flag("--dry-run", replay_.is_dry, "Of replay: only say what would be put back");
     command->add_option("--topic", letters_topic_, "Central's --topic-dead-letter")->capture_default_str();
     AddOutput(command, "table or csv");
     AddKafka(command);
@@ -391,12 +408,26 @@ class Program {
       if (!output.ok()) return output.status();
       return ListDeadLetters(tail_.log, *output, ev::terminal::WantsColor(1), std::cout);
     }
-    if (order_.what != "show") return NotOneOf("dead-letters", order_.what, {"list", "show"});
+    if (order_.what == "replay") return RunReplay();
+    if (order_.what != "show") return NotOneOf("dead-letters", order_.what, {"list", "show", "replay"});
     std::int64_t offset = 0;
-    if (!absl::SimpleAtoi(order_.id, &offset) || offset < 0) {
+    if (replay_.letters.size() != 1 || !absl::SimpleAtoi(replay_.letters[0], &offset) || offset < 0) {
       return absl::InvalidArgumentError("dead-letters show: which offset? evctl dead-letters list shows them");
     }
     return ShowDeadLetter(tail_.log, offset, std::cout);
+  }
+
+  absl::Status RunReplay() {
+    const bool is_chosen = !replay_.letters.empty() || !replay_.reason.empty() || !replay_since_.empty();
+    if (is_chosen == replays_all_) {
+      return absl::InvalidArgumentError("dead-letters replay: which? offsets, --reason, --since, or --all of them");
+    }
+    if (!replay_since_.empty()) {
+      const auto since = ParseTime(replay_since_, absl::Now());
+      if (!since.ok()) return absl::InvalidArgumentError(absl::StrCat("--since: ", since.status().message()));
+      replay_.since = *since;
+    }
+    return ReplayDeadLetters(tail_.log, replay_, std::cout);
   }
 
   absl::Status RunTail() {
@@ -424,6 +455,55 @@ class Program {
     AddFile(command);
   }
 
+  void AddBackup() {
+    CLI::App* command = AddCentral("backup", "Copies Central's store into a file while Central runs",
+                                   "  evctl backup central-2026-11-01.db\n"
+                                   "  evctl backup latest.db --force",
+                                   [this](const Central& central) -> absl::Status {
+                                     if (backup_.file.empty()) {
+                                       return absl::InvalidArgumentError("backup: into which file?");
+                                     }
+                                     backup_.shows_progress = ::isatty(2) == 1;
+                                     return Backup(central, backup_, std::cout);
+                                   });
+    command->add_option("file", backup_.file, "Where to; FILE.part until all has come");
+    command->add_flag("--force", backup_.is_forced, "Replace the file when it is there");
+  }
+
+  void AddPrune() {
+    CLI::App* command =
+        AddCentral("prune", "Removes from Central's store what is old and bills nothing",
+                   "  evctl prune --older-than 90d                    # what would go\n"
+                   "  evctl prune --older-than 90d --yes\n"
+                   "Denied and expired sessions without energy, and refusals. Tickets and their sessions "
+                   "stay.",
+                   [this](const Central& central) -> absl::Status {
+                     if (prune_.before.empty()) {
+                       return absl::InvalidArgumentError("prune: how old? --older-than 90d");
+                     }
+                     prune_.requested_by = order_.requested_by;
+                     return Prune(central, prune_, std::cout);
+                   });
+    command->add_option("--older-than,--before", prune_.before, "90d, 2000h, or before 2026-01-01; at least 7d");
+    CLI::Option* yes = command->add_flag("--yes", prune_.is_meant, "Remove them; without, only say what would go");
+    command->add_flag("--dry-run", is_dry_, "Only say what would go; so it is without --yes")->excludes(yes);
+  }
+
+  void AddLogLevel() {
+    CLI::App* command = AddCentral("log-level", "Shows or sets how much Central, or another service, logs",
+                                   "  evctl log-level\n"
+                                   "  evctl log-level debug --for 10m                 # then as before\n"
+                                   "  evctl log-level warn --address localhost:50052  # an Engine's",
+                                   [this](const Central& central) -> absl::Status {
+                                     if (log_level_.address.empty()) log_level_.address = central.address();
+                                     log_level_.limit = central.limit();
+                                     return LogLevel(log_level_, std::cout);
+                                   });
+    command->add_option("level", log_level_.level, "debug, info, warn or error; without: what is set");
+    command->add_option("--for", log_level_.duration, "Then back to what was set before: 30s, 10m, 2h; at most 24h");
+    command->add_option("--address", log_level_.address, "The gRPC address of an Engine, Monitor or Driver, host:port");
+  }
+
   void AddCompletion() {
     CLI::App* command = Add("completion", "Prints a shell's completion of evctl",
                             "  source <(evctl completion bash)\n"
@@ -447,6 +527,13 @@ class Program {
   OrderOptions order_;
   ChargeOptions charge_;
   TailOptions tail_;
+  ReplayOptions replay_;
+  std::string replay_since_;
+  bool replays_all_ = false;
+  bool is_dry_ = false;
+  BackupOptions backup_;
+  PruneOptions prune_;
+  LogLevelOptions log_level_;
   std::string tail_output_ = "json";
   std::string letters_topic_ = ev::Topics().dead_letter.name;
   std::vector<std::string> settings_;

@@ -7,7 +7,9 @@
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <deque>
@@ -36,10 +38,6 @@ thread_local Trace t_trace;
 constexpr std::pair<absl::string_view, Level> kLevels[] = {
     {"debug", Level::kDebug}, {"info", Level::kInfo}, {"warn", Level::kWarn}, {"error", Level::kError}};
 
-absl::string_view Name(Level level) {
-  return kLevels[static_cast<int>(level)].first;
-}
-
 spdlog::level::level_enum ToSpdlog(Level level) {
   switch (level) {
     case Level::kDebug:
@@ -52,6 +50,11 @@ spdlog::level::level_enum ToSpdlog(Level level) {
       return spdlog::level::err;
   }
   return spdlog::level::info;
+}
+
+// Never 0, and not moved by whoever sets the wall clock.
+std::int64_t SteadyNanos() {
+  return std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
 std::string TimeText(absl::Time time) {
@@ -126,15 +129,44 @@ class Logger {
     MutexLock lock(mutex_);
     service_ = options.service;
     format_ = options.format;
-    level_ = options.level;
+    MutexLock level_lock(level_mutex_);
+    level_ = level_after_ = options.level;
+    level_until_ = 0;
     UseSink(StderrSink());
   }
 
-  void SetLevel(Level level) { level_ = level; }
-  bool IsEnabled(Level level) const { return level >= level_.load(std::memory_order_relaxed); }
+  bool IsEnabled(Level level) {
+    const std::int64_t until = level_until_.load(std::memory_order_relaxed);
+    if (until != 0 && SteadyNanos() >= until) FallBack();
+    return level >= level_.load(std::memory_order_relaxed);
+  }
+
+  LevelState CurrentLevel() {
+    IsEnabled(Level::kError);  // Falls back when it is time.
+    MutexLock lock(level_mutex_);
+    LevelState state{level_, level_after_, std::nullopt};
+    if (level_until_ != 0) state.left = absl::Nanoseconds(std::max<std::int64_t>(level_until_ - SteadyNanos(), 0));
+    return state;
+  }
+
+  void ChangeLevel(Level level, std::optional<absl::Duration> duration, absl::string_view by) {
+    Level before;
+    {
+      MutexLock lock(level_mutex_);
+      before = level_.exchange(level);
+      level_until_ = duration.has_value() ? SteadyNanos() + absl::ToInt64Nanoseconds(*duration) : 0;
+      if (!duration.has_value()) level_after_ = level;
+    }
+    std::vector<Field> fields = {{"from", Name(before)}, {"to", Name(level)}, {"by", by}};
+    if (duration.has_value()) fields.emplace_back("for", *duration);
+    Put(Level::kInfo, "log level changed", fields);
+  }
 
   void Write(Level level, absl::string_view message, Fields fields) noexcept {
-    if (!IsEnabled(level)) return;
+    if (IsEnabled(level)) Put(level, message, fields);
+  }
+
+  void Put(Level level, absl::string_view message, Fields fields) noexcept {
     try {
       const absl::Time now = absl::Now();
       MutexLock lock(mutex_);
@@ -193,6 +225,21 @@ class Logger {
                                                                                          : spdlog::color_mode::never);
   }
 
+  // Here and not by a thread that waits: what was set for a while matters to nobody until something is to be logged.
+  void FallBack() {
+    Level before;
+    Level after;
+    {
+      MutexLock lock(level_mutex_);
+      if (level_until_ == 0 || SteadyNanos() < level_until_) return;
+      level_until_ = 0;
+      after = level_after_;
+      before = level_.exchange(after);
+    }
+    Put(Level::kInfo, "log level changed",
+        {{"from", Name(before)}, {"to", Name(after)}, {"by", "the end of its time"}});
+  }
+
   void UseSink(spdlog::sink_ptr sink) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     sink->set_formatter(std::make_unique<spdlog::pattern_formatter>(
         format_ == Format::kText ? "%Y-%m-%dT%H:%M:%S.%eZ %^%-7l%$ %v" : "%v", spdlog::pattern_time_type::utc));
@@ -204,7 +251,11 @@ class Logger {
     ring_.push_back(absl::StrCat(absl::FormatTime("%H:%M:%S", now, absl::UTCTimeZone()), " ", Name(level), " ", text));
   }
 
+  // Written under level_mutex_, read without.
   std::atomic<Level> level_ = Level::kInfo;
+  std::atomic<std::int64_t> level_until_ = 0;  // Of SteadyNanos(); 0: for good.
+  Mutex level_mutex_;                          // After mutex_.
+  Level level_after_ ABSL_GUARDED_BY(level_mutex_) = Level::kInfo;
   Mutex mutex_;  // One for all sinks, which are therefore the unlocked kind.
   spdlog::logger spdlog_ ABSL_GUARDED_BY(mutex_);
   std::string service_ ABSL_GUARDED_BY(mutex_);
@@ -242,11 +293,18 @@ void Write(const Note& note, Fields about) {
 void Init(const Options& options) {
   Logger::Get().Init(options);
 }
-void SetLevel(Level level) {
-  Logger::Get().SetLevel(level);
-}
 bool IsEnabled(Level level) {
   return Logger::Get().IsEnabled(level);
+}
+LevelState CurrentLevel() {
+  return Logger::Get().CurrentLevel();
+}
+void ChangeLevel(Level level, std::optional<absl::Duration> duration, absl::string_view by) {
+  Logger::Get().ChangeLevel(level, duration, by);
+}
+
+absl::string_view Name(Level level) {
+  return kLevels[static_cast<int>(level)].first;
 }
 
 absl::StatusOr<Level> ParseLevel(absl::string_view text) {

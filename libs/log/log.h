@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <variant>
@@ -82,9 +83,22 @@ struct Options {
 void Init(const Options& options);
 
 // At any time, from any thread.
-void SetLevel(Level level);
 bool IsEnabled(Level level);
 
+// What is logged now. With `left`: until then, and `after` from then on.
+struct LevelState {
+  Level level = Level::kInfo;
+  Level after = Level::kInfo;
+  std::optional<absl::Duration> left;
+};
+LevelState CurrentLevel();
+
+// Sets the level; with `duration` until that has passed, and then the one that was last set without, or by Init(),
+// holds again. Both changes are logged whatever the level, the second with the first record that is made after it.
+// `by`: who asked.
+void ChangeLevel(Level level, std::optional<absl::Duration> duration, absl::string_view by);
+
+absl::string_view Name(Level level);
 // "debug", "info", "warn", "error"; "text", "json". InvalidArgument names the allowed words.
 absl::StatusOr<Level> ParseLevel(absl::string_view text);
 absl::StatusOr<Format> ParseFormat(absl::string_view text);

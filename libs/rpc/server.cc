@@ -16,6 +16,7 @@
 #include "rpc/callback_queue.h"
 #include "rpc/health_service.h"
 #include "rpc/library_logs.h"
+#include "rpc/logging_service.h"
 #include "rpc/observer.h"
 
 namespace ev::rpc {
@@ -76,6 +77,7 @@ struct Server::Impl {
   LiveStreams& streams;
   CallObserver observer;
   std::unique_ptr<grpc::Service> health;
+  const std::unique_ptr<grpc::Service> logging = MakeLoggingService();
   int port = 0;
   std::unique_ptr<grpc::Server> server;
 };
@@ -101,6 +103,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
   builder.experimental().SetInterceptorCreators(std::move(interceptors));
   for (grpc::Service* service : services) builder.RegisterService(service);
   builder.RegisterService(impl->health.get());
+  builder.RegisterService(impl->logging.get());
   const std::string address = process::HostPort(options.listen, options.port);
   builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &impl->port);
   impl->server = builder.BuildAndStart();

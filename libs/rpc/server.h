@@ -30,8 +30,8 @@ struct ServerOptions {
   absl::Duration keepalive_time = absl::Seconds(10);  // A peer that answers no ping for another 5 s is gone.
 };
 
-// A gRPC server for callback services, with reflection, health (health_service.h), metrics, request log and a limit for
-// calls without a deadline (observer.h).
+// A gRPC server for callback services, with reflection, health (health_service.h), the log level (logging_service.h),
+// metrics, request log and a limit for calls without a deadline (observer.h).
 //
 // The services, `registry`, `readiness` and `streams` must outlive it. The destructor is Drain(0).
 class Server {

@@ -43,6 +43,10 @@ class BoundedWriter final : public grpc::ServerWriteReactor<Message>, public Str
     return accepted;
   }
 
+  // For a writer that has a thread and more to say than may wait: false when the stream has ended, or the reader has
+  // not taken all within `limit`. Not from a gRPC callback.
+  bool WaitUntilWritten(absl::Duration limit) { return queue_.WaitUntilWritten(limit); }
+
   // Ends the stream after what waits is written.
   void Close(absl::Status status) override { Do(queue_.Close(std::move(status))); }
   bool closed() const { return queue_.closed(); }

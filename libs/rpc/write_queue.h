@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "base/error_detail.h"
 #include "base/mutex.h"
 
@@ -61,6 +62,15 @@ class WriteQueue {
     return ok ? Continue() : AbortLocked(absl::CancelledError("the other side is gone"));
   }
 
+  // Waits until nothing waits to be written; false when the stream has ended, or `limit` has passed.
+  bool WaitUntilWritten(absl::Duration limit) {
+    MutexLock lock(mutex_);
+    while (!closed_ && (writing_ || !waiting_.empty())) {
+      if (!written_.WaitFor(mutex_, limit)) break;
+    }
+    return !closed_ && !writing_ && waiting_.empty();
+  }
+
   // Only between kWrite and WriteDone(): nothing else touches it then.
   const Message& current() const { return current_; }
 
@@ -83,6 +93,7 @@ class WriteQueue {
   }
 
   Next Continue() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (closed_ || (!writing_ && waiting_.empty())) written_.SignalAll();
     if (writing_) return Next::kNothing;
     if (!waiting_.empty()) {
       writing_ = true;
@@ -97,6 +108,7 @@ class WriteQueue {
 
   const std::size_t bound_;
   mutable Mutex mutex_;
+  CondVar written_;
   std::deque<Message> waiting_ ABSL_GUARDED_BY(mutex_);
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;

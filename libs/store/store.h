@@ -139,6 +139,13 @@ struct Page {
   std::string next_page_token;  // Empty: that was all.
 };
 
+struct Pruned {
+  std::int64_t sessions = 0;
+  std::int64_t refusals = 0;
+
+  friend bool operator==(const Pruned&, const Pruned&) = default;
+};
+
 // Central's memory. Thread-safe. Reads see everything that Commit() has answered OK for, and nothing else.
 //
 // Every method may return kInternal or kDataLoss when the medium fails. After Commit() answered kUnknown for a shard
@@ -181,8 +188,13 @@ class Store {
   virtual absl::Status DeleteOutbox(absl::Span<const std::int64_t> positions) = 0;
   virtual absl::StatusOr<std::int64_t> OutboxSize() = 0;
 
-  // Requests received before `time` are forgotten; sessions and tickets never are.
+  // Requests received before `time` are forgotten.
   virtual absl::Status DeleteRequestsBefore(absl::Time time) = 0;
+
+  // Removes what bills nothing and never will, as far as it was last changed before `time`: at most `limit` sessions
+  // that were denied or expired and of which nothing was measured, and at most `limit` refusals. A fact that names one
+  // of them later is one of an unknown session. Whatever has a ticket stays for ever. With `dry_run` it only counts.
+  virtual absl::StatusOr<Pruned> Prune(absl::Time time, int limit, bool dry_run) = 0;
 
   // DataLoss or Internal when what was committed cannot be relied upon any more: a method found damage or a disk that
   // fails, a commit failed for good, or what holds the store was taken away or replaced. From then on it is the answer

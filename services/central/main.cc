@@ -119,11 +119,13 @@ int Run(ev::central::Options& options, ev::process::StopSignal& stop) {
   const auto points = central::MakeChargingPointService(**host, watches);
   const auto sessions = central::MakeSessionService(**host, watches);
   const auto tickets = central::MakeTicketService(**store);
-  const auto server_info = central::MakeServerService({.version = std::string(process::Version()),
-                                                       .owner = options.host.owner,
-                                                       .started = started,
-                                                       .accept_cluster = status.accept_cluster()},
-                                                      **host, status, clock);
+  const auto server_info = central::MakeServerService(
+      {.version = std::string(process::Version()),
+       .owner = options.host.owner,
+       .started = started,
+       .accept_cluster = status.accept_cluster(),
+       .copy_store = [&store = **store](const store::MayGoOn& may_go_on) { return store.Copy(may_go_on); }},
+      **host, status, clock, streams);
   (*host)->Start();
   // However this ends: the committer calls much of what stands above.
   const absl::Cleanup stop_host = [&] {

@@ -1,13 +1,17 @@
 // Group commit of the SQLite store: upserts of live sessions (what telemetry does every second), each commit synced.
-// BatchRatio compares batches of 1000 with batches of one in the same run; the files are in $TMPDIR.
+// BatchRatio compares batches of 1000 with batches of one in the same run, CommitWhileCopied commits beside a copy of
+// the store with commits alone; the files are in $TMPDIR.
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -63,6 +67,27 @@ class Ledger {
     Commit();
   }
 
+  // Closed sessions that nobody looks at, to make the file large.
+  void Fill(int sessions) {
+    batch_.offsets.clear();
+    for (int n = 0; n < sessions; n += kSessions) {
+      batch_.sessions.clear();
+      for (int i = 0; i < kSessions; ++i) {
+        Session session = sessions_[static_cast<std::size_t>(i)];
+        session.id = SessionId(ids_.NewRandomHex());
+        session.state = SessionState::kDenied;
+        batch_.sessions.push_back(std::move(session));
+      }
+      Commit();
+    }
+  }
+
+  std::int64_t Copy() {
+    const auto copy = store_->Copy([] { return absl::OkStatus(); });
+    if (!copy.ok()) std::abort();
+    return (*copy)->size();
+  }
+
  private:
   void Commit() {
     if (!store_->Commit({batch_}).at(0).ok()) std::abort();
@@ -110,6 +135,51 @@ void BatchRatio(benchmark::State& state) {
   state.counters["ratio"] = (kRows / batch_seconds) / (kSingles / single_seconds);
 }
 BENCHMARK(BatchRatio)->UseRealTime();
+
+// Commits of 100 rows, 10 ms apart: alone, then beside copies of a large store that follow each other.
+void CommitWhileCopied(benchmark::State& state) {
+  Ledger ledger;
+  ledger.Fill(200'000);
+  constexpr int kCommits = 300;
+  const auto commit_times = [&] {
+    std::vector<double> ms;
+    for (int i = 0; i < kCommits; ++i) {
+      const auto start = std::chrono::steady_clock::now();
+      ledger.Advance(100);
+      ms.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    std::sort(ms.begin(), ms.end());
+    return ms;
+  };
+  for (auto _ : state) {
+    const std::vector<double> alone = commit_times();
+    std::atomic<bool> is_over = false;
+    std::int64_t bytes = 0;
+    double copied = 0;
+    double seconds = 0;
+    std::jthread copier([&] {
+      while (!is_over) {
+        const auto start = std::chrono::steady_clock::now();
+        bytes = ledger.Copy();
+        copied += static_cast<double>(bytes);
+        seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      }
+    });
+    const std::vector<double> beside = commit_times();
+    is_over = true;
+    copier.join();
+    state.counters["store_MB"] = static_cast<double>(bytes) / 1e6;
+    state.counters["copied_MB_per_s"] = copied / seconds / 1e6;
+    state.counters["alone_p50_ms"] = alone[kCommits / 2];
+    state.counters["beside_p50_ms"] = beside[kCommits / 2];
+    state.counters["alone_p99_ms"] = alone[kCommits * 99 / 100];
+    state.counters["beside_p99_ms"] = beside[kCommits * 99 / 100];
+    state.counters["ratio_p50"] = beside[kCommits / 2] / alone[kCommits / 2];
+    state.counters["ratio_p99"] = beside[kCommits * 99 / 100] / alone[kCommits * 99 / 100];
+  }
+}
+BENCHMARK(CommitWhileCopied)->Iterations(1)->UseRealTime();
 
 }  // namespace
 }  // namespace ev::store

@@ -22,9 +22,9 @@ OTHERS = {"charging_point": {"charging_point_id": "cp_001", "location": "Harbour
                     "authorised_time": "2026-01-01T00:00:00Z"},
           "grant_number": 1}
 # What an empty request may be told. FAILED_PRECONDITION: a link whose first message is no greeting. NOT_FOUND: there is
-# no charge to stop.
+# no charge to stop. ABORTED: the backup of a caller who has just left is still running.
 ANSWERS = {grpc.StatusCode.OK, grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION,
-           grpc.StatusCode.NOT_FOUND}
+           grpc.StatusCode.NOT_FOUND, grpc.StatusCode.ABORTED}
 
 
 class Method:
@@ -113,6 +113,7 @@ class Surface(unittest.TestCase):
         listening = {area: process.wait_said("^listening$") for area, process in listening.items()}
         cls.http = {area: said["http"] for area, said in listening.items()}
         cls.channels = {area: grpc.insecure_channel(said["grpc"]) for area, said in listening.items()}
+        cls.channels["common"] = cls.channels["monitor"]  # What all serve.
         for channel in cls.channels.values():
             cls.addClassCleanup(channel.close)
         cls.methods = []

@@ -301,6 +301,28 @@ absl::Status InMemoryStore::DeleteRequestsBefore(absl::Time time) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<Pruned> InMemoryStore::Prune(absl::Time time, int limit, bool dry_run) {
+  MutexLock lock(mutex_);
+  if (!failure_.ok()) return failure_;
+  Pruned pruned;
+  for (auto row = sessions_.begin(); row != sessions_.end() && pruned.sessions < limit;) {
+    const Session& session = row->second.record;
+    const bool is_void = session.state == SessionState::kDenied || session.state == SessionState::kExpired;
+    const bool is_measured =
+        session.start_booked || session.final_booked || session.sequence >= 0 || session.energy_mwh != 0;
+    const bool goes = is_void && !is_measured && session.requested < time && session.updated < time &&
+                      !ticket_ids_.contains({session.id, TicketKind::kFinal});
+    if (goes) ++pruned.sessions;
+    row = goes && !dry_run ? sessions_.erase(row) : std::next(row);
+  }
+  for (auto row = refusals_.begin(); row != refusals_.end() && pruned.refusals < limit;) {
+    const bool goes = row->second.refused < time;
+    if (goes) ++pruned.refusals;
+    row = goes && !dry_run ? refusals_.erase(row) : std::next(row);
+  }
+  return pruned;
+}
+
 absl::Status InMemoryStore::CheckMedium() {
   MutexLock lock(mutex_);
   return failure_;

@@ -51,6 +51,7 @@ class InMemoryStore final : public Store {
   absl::Status DeleteOutbox(absl::Span<const std::int64_t> positions) override;
   absl::StatusOr<std::int64_t> OutboxSize() override;
   absl::Status DeleteRequestsBefore(absl::Time time) override;
+  absl::StatusOr<Pruned> Prune(absl::Time time, int limit, bool dry_run) override;
   absl::Status CheckMedium() override;
   absl::Status CheckIntegrity() override;
 

@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "store/sqlite/batch.h"
 #include "store/sqlite/connection.h"
+#include "store/sqlite/copy.h"
 #include "store/sqlite/file.h"
 #include "store/sqlite/find.h"
 #include "store/sqlite/integrity.h"
@@ -42,6 +43,19 @@ struct Texts {
   const std::string find_ticket = SelectSql<Ticket>("ticket", {}, "WHERE id = ?");
   const std::string find_refusals = SelectSql<RefusalRecord>("refusal", {}, "WHERE session = ? ORDER BY final");
   const std::string list_gaps = SelectSql<GapRecord>("gap", {}, "ORDER BY found_ns DESC, rowid DESC LIMIT ?");
+
+  // `requested_ns` is in the index, and never after `updated_ns`.
+  const std::string prunable_sessions = absl::StrCat(
+      "SELECT id FROM session s WHERE state IN (", static_cast<int>(SessionState::kDenied), ", ",
+      static_cast<int>(SessionState::kExpired),
+      ") AND requested_ns < ? AND updated_ns < ? AND start_booked = 0 AND final_booked = 0 AND sequence < 0 AND "
+      "energy_mwh = 0 AND NOT EXISTS (SELECT 1 FROM ticket t WHERE t.session = s.id) LIMIT ?");
+  const std::string prunable_refusals = "SELECT session, final FROM refusal WHERE refused_ns < ? LIMIT ?";
+  const std::string count_prunable_sessions = absl::StrCat("SELECT count(*) FROM (", prunable_sessions, ")");
+  const std::string count_prunable_refusals = absl::StrCat("SELECT count(*) FROM (", prunable_refusals, ")");
+  const std::string prune_sessions = absl::StrCat("DELETE FROM session WHERE id IN (", prunable_sessions, ")");
+  const std::string prune_refusals =
+      absl::StrCat("DELETE FROM refusal WHERE (session, final) IN (", prunable_refusals, ")");
 
   static const Texts& Get() {
     static const Texts* const texts = new Texts;
@@ -394,8 +408,39 @@ absl::Status SqliteStore::DeleteRequestsBefore(absl::Time time) {
   }
 }
 
+absl::StatusOr<Pruned> SqliteStore::Prune(absl::Time time, int limit, bool dry_run) {
+  const Texts& texts = Texts::Get();
+  Pruned pruned;
+  if (dry_run) {
+    MutexLock lock(reader_mutex_);
+    Steps steps(*reader_);
+    steps.ForEach(
+        texts.count_prunable_sessions, [&](Row& row) { row.Read(pruned.sessions); }, time, time, limit);
+    steps.ForEach(
+        texts.count_prunable_refusals, [&](Row& row) { row.Read(pruned.refusals); }, time, limit);
+    if (!steps.ok()) return steps.status();
+    return pruned;
+  }
+  MutexLock lock(writer_mutex_);
+  const absl::Status status = Write([&](Connection& db) {
+    Steps steps(db);
+    pruned.sessions = steps.Run(texts.prune_sessions, time, time, limit);
+    pruned.refusals = steps.Run(texts.prune_refusals, time, limit);
+    return steps.status();
+  });
+  if (!status.ok()) return status;
+  return pruned;
+}
+
 absl::Status SqliteStore::CheckMedium() {
   return medium_->Look();
+}
+
+absl::StatusOr<std::unique_ptr<StoreCopy>> SqliteStore::Copy(const MayGoOn& may_go_on) {
+  auto copy = sqlite::CopyDatabase(path_, options_.copy_reserve_bytes, may_go_on);
+  // Of what is not relied upon any more there is no copy either.
+  if (absl::Status medium = CheckMedium(); !medium.ok()) return medium;
+  return copy;
 }
 
 absl::Status SqliteStore::CheckIntegrity() {

@@ -16,6 +16,7 @@
 #include "base/id_source.h"
 #include "base/mutex.h"
 #include "store/store.h"
+#include "store/store_copy.h"
 
 namespace ev::store {
 
@@ -31,6 +32,9 @@ struct SqliteOptions {
   // For tests: called when a Commit() has written everything but its COMMIT. An error stands for a COMMIT whose outcome
   // is not known (here: it did not happen).
   std::function<absl::Status()> before_commit;
+
+  // A copy leaves so many bytes of the disk free: without any left the next commit would end the process.
+  std::int64_t copy_reserve_bytes = 256 << 20;
 };
 
 // The store in one SQLite file (write-ahead log, every commit synced), which belongs to one process at a time.
@@ -49,6 +53,10 @@ class SqliteStore final : public Store {
   static absl::StatusOr<std::unique_ptr<SqliteStore>> Open(const std::string& path, SqliteOptions options,
                                                            absl::Time now, IdSource& ids);
   ~SqliteStore() override;
+
+  // The store as it is now; commits go on while it is copied. ResourceExhausted: there is not enough space beside it.
+  // DataLoss or Internal as CheckMedium(). Otherwise what `may_go_on` says. For one caller at a time.
+  absl::StatusOr<std::unique_ptr<StoreCopy>> Copy(const MayGoOn& may_go_on);
 
   // Whether Open() made the file.
   bool is_new() const { return is_new_; }
@@ -71,6 +79,7 @@ class SqliteStore final : public Store {
   absl::Status DeleteOutbox(absl::Span<const std::int64_t> positions) override;
   absl::StatusOr<std::int64_t> OutboxSize() override;
   absl::Status DeleteRequestsBefore(absl::Time time) override;
+  absl::StatusOr<Pruned> Prune(absl::Time time, int limit, bool dry_run) override;
   absl::Status CheckMedium() override;
   absl::Status CheckIntegrity() override;
 

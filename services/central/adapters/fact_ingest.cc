@@ -282,6 +282,7 @@ absl::Status FactIngest::OnBatch(const IncomingBatch& batch) {
                 .offset = message.offset,
                 .key = message.key,
                 .body = message.value,
+                .headers = message.headers,
                 .written = message.broker_time};
     errors_[i] = decoder_.Decode(message.value, facts_[i]);
     if (!errors_[i].ok()) {

@@ -7,11 +7,13 @@
 #include <vector>
 
 #include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/fnv1a.h"
 #include "base/trace.h"
 #include "evcharging/events/v1/alerts.pb.h"
 #include "evcharging/events/v1/status.pb.h"
+#include "events/replay.h"
 #include "wire/common_codec.h"
 
 namespace ev::central {
@@ -118,10 +120,18 @@ store::OutboxRecord OutboxCodec::Encode(const DeadLetter& letter) const {
                                          {"ev-origin-partition", absl::StrCat(letter.partition)},
                                          {"ev-origin-offset", absl::StrCat(letter.offset)},
                                          {"ev-message-id", absl::BytesToHexString(DerivedId(origin))}}};
+  for (const auto& [name, value] : letter.headers) {
+    // Whatever is replayed keeps its count; other names of ours say where it stood now, not before.
+    if (!absl::StartsWith(name, "ev-") || IsReplayHeader(name)) record.headers.emplace_back(name, value);
+  }
   if (letter.written != absl::InfinitePast()) {
     record.headers.emplace_back("ev-origin-timestamp", absl::StrCat(absl::ToUnixMillis(letter.written)));
   }
-  for (auto& header : HeadersOf(letter.trace, DerivedId(origin))) record.headers.push_back(std::move(header));
+  const bool has_trace = std::any_of(letter.headers.begin(), letter.headers.end(),
+                                     [](const auto& header) { return header.first == kTraceparent; });
+  if (!has_trace) {
+    for (auto& header : HeadersOf(letter.trace, DerivedId(origin))) record.headers.push_back(std::move(header));
+  }
   return record;
 }
 

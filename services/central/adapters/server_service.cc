@@ -9,6 +9,7 @@
 #include "base/error_detail.h"
 #include "base/fnv1a.h"
 #include "evcharging/central/v1/server_service.grpc.pb.h"
+#include "log/log.h"
 #include "services/central/adapters/request_fields.h"
 #include "services/central/adapters/shard_call.h"
 #include "wire/common_codec.h"
@@ -25,6 +26,10 @@ static_assert(static_cast<int>(PartHealth::kOff) == pb::HEALTH_OFF);
 
 // Cluster ids are Kafka's: base64 of a UUID.
 constexpr std::size_t kMaxClusterIdBytes = 128;
+// Longer than answers to requests are kept, which name sessions.
+constexpr absl::Duration kPrunedAge = absl::Hours(24 * 7);
+constexpr int kPrunedAtOnce = 1000;       // So that a commit does not wait long.
+constexpr std::size_t kWaitingParts = 2;  // The sender waits for each.
 
 void PutPart(const PartStatus& from, pb::ComponentHealth* to) {
   to->set_health(static_cast<pb::Health>(from.health));
@@ -65,8 +70,14 @@ pb::Gap ToProto(const store::GapRecord& from) {
 
 class ServerServiceImpl final : public pb::ServerService::CallbackService {
  public:
-  ServerServiceImpl(ServerInfoOptions options, ShardHost& host, ServerStatus& status, const Clock& clock)
-      : options_(std::move(options)), host_(host), status_(status), clock_(clock) {}
+  ServerServiceImpl(ServerInfoOptions options, ShardHost& host, ServerStatus& status, const Clock& clock,
+                    rpc::LiveStreams& streams)
+      : options_(std::move(options)),
+        host_(host),
+        status_(status),
+        clock_(clock),
+        streams_(streams),
+        backups_(options_.copy_store) {}
 
   ServerUnaryReactor* GetServerInfo(CallbackServerContext*, const pb::GetServerInfoRequest*,
                                     pb::ServerInfo* response) override {
@@ -87,6 +98,20 @@ class ServerServiceImpl final : public pb::ServerService::CallbackService {
     const auto call = rpc::UnaryCall<pb::AcceptClusterResponse>::Make(response);
     call->Finish(Accept(*request));
     return call.get();
+  }
+
+  ServerUnaryReactor* PruneStore(CallbackServerContext*, const pb::PruneStoreRequest* request,
+                                 pb::PruneStoreResponse* response) override {
+    const auto call = rpc::UnaryCall<pb::PruneStoreResponse>::Make(response);
+    call->Finish(Prune(*request));
+    return call.get();
+  }
+
+  grpc::ServerWriteReactor<pb::BackupPart>* BackupStore(CallbackServerContext*,
+                                                        const pb::BackupStoreRequest*) override {
+    auto writer = BackupSender::Writer::Make(streams_, kWaitingParts);
+    backups_.Send(writer);
+    return writer.get();
   }
 
  private:
@@ -175,17 +200,42 @@ class ServerServiceImpl final : public pb::ServerService::CallbackService {
     return response;
   }
 
+  absl::StatusOr<pb::PruneStoreResponse> Prune(const pb::PruneStoreRequest& request) {
+    if (auto status = CheckText("requested_by", request.requested_by(), kMaxRequestedByBytes); !status.ok()) {
+      return status;
+    }
+    if (!request.has_before()) return FieldError("before", "is missing");
+    const auto before = ReadTime("before", request.before());
+    if (!before.ok()) return before.status();
+    if (*before > clock_.Now().utc - kPrunedAge) return FieldError("before", "must be at least 7 days ago");
+    const auto pruned = host_.store().Prune(*before, kPrunedAtOnce, request.dry_run());
+    if (!pruned.ok()) return pruned.status();
+    if (!request.dry_run()) {
+      log::Info("store pruned", {{"sessions", pruned->sessions},
+                                 {"refusals", pruned->refusals},
+                                 {"before", *before},
+                                 {"by", request.requested_by()}});
+    }
+    pb::PruneStoreResponse response;
+    response.set_session_count(pruned->sessions);
+    response.set_refusal_count(pruned->refusals);
+    response.set_has_more(pruned->sessions == kPrunedAtOnce || pruned->refusals == kPrunedAtOnce);
+    return response;
+  }
+
   const ServerInfoOptions options_;
   ShardHost& host_;
   ServerStatus& status_;
   const Clock& clock_;
+  rpc::LiveStreams& streams_;
+  BackupSender backups_;
 };
 
 }  // namespace
 
 std::unique_ptr<grpc::Service> MakeServerService(ServerInfoOptions options, ShardHost& host, ServerStatus& status,
-                                                 const Clock& clock) {
-  return std::make_unique<ServerServiceImpl>(std::move(options), host, status, clock);
+                                                 const Clock& clock, rpc::LiveStreams& streams) {
+  return std::make_unique<ServerServiceImpl>(std::move(options), host, status, clock, streams);
 }
 
 }  // namespace ev::central

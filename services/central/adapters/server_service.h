@@ -10,6 +10,8 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
+#include "rpc/live_streams.h"
+#include "services/central/adapters/backup_sender.h"
 #include "services/central/adapters/shard_host.h"
 
 namespace grpc {
@@ -50,11 +52,12 @@ struct ServerInfoOptions {
   absl::Time started;
   // Consents to a cluster: FailedPrecondition when none with that id waits. Empty: Kafka is off. Thread-safe.
   std::function<absl::Status(absl::string_view cluster_id)> accept_cluster;
+  CopyStore copy_store;  // Empty: this store cannot be copied.
 };
 
 // central.v1.ServerService. All must outlive the server that it is registered with.
 std::unique_ptr<grpc::Service> MakeServerService(ServerInfoOptions options, ShardHost& host, ServerStatus& status,
-                                                 const Clock& clock);
+                                                 const Clock& clock, rpc::LiveStreams& streams);
 
 }  // namespace ev::central
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -180,8 +181,9 @@ struct DeadLetter {
   std::string reason;  // UPPER_SNAKE.
   std::string detail;
   absl::Time time;
-  absl::Time written = absl::InfinitePast();  // The origin's own time; InfinitePast: it had none.
-  Trace trace;                                // As in DeadLettered.
+  absl::Time written = absl::InfinitePast();                 // The origin's own time; InfinitePast: it had none.
+  std::vector<std::pair<std::string, std::string>> headers;  // The origin's own.
+  Trace trace;                                               // As in DeadLettered.
 };
 struct Alert {
   AlertKind kind = AlertKind::kPointFaulted;

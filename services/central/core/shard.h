@@ -123,6 +123,7 @@ struct IncomingFact {
   std::int64_t offset = 0;
   absl::string_view key;
   absl::string_view body;
+  absl::Span<const std::pair<absl::string_view, absl::string_view>> headers;
   absl::Time written = absl::InfinitePast();  // When the broker or the producer stamped it; InfinitePast: nobody did.
 };
 

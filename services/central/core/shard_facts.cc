@@ -281,8 +281,17 @@ void Shard::PutAside(const Moment& now, const FactBatch& batch, const IncomingFa
   Trace trace = TraceOf(session);
   if (trace.empty() && in.fact != nullptr) trace = in.fact->grant.trace;
   if (config_.kafka_enabled) {
-    outbox_.push_back(DeadLetter{std::string(batch.topic), batch.partition, in.offset, std::string(in.key),
-                                 std::string(in.body), reason, detail, now.utc, in.written, trace});
+    outbox_.push_back(DeadLetter{std::string(batch.topic),
+                                 batch.partition,
+                                 in.offset,
+                                 std::string(in.key),
+                                 std::string(in.body),
+                                 reason,
+                                 detail,
+                                 now.utc,
+                                 in.written,
+                                 {in.headers.begin(), in.headers.end()},
+                                 trace});
   }
   out.push_back(DeadLettered{std::string(batch.topic), batch.partition, in.offset, reason, detail, session, trace});
 }

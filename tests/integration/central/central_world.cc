@@ -74,8 +74,9 @@ void CentralWorld::Start() {
            [this](absl::string_view id) {
              return id == Now().unaccepted_cluster_id ? store_.SetKafkaClusterId(id)
                                                       : absl::FailedPreconditionError("no such cluster waits");
-           }},
-      shards, *this, clock_));
+           },
+       .copy_store = options_.copy_store},
+      shards, *this, clock_, parts_->streams));
   shards.Start();
   std::vector<grpc::Service*> services{&parts_->links->service()};
   for (const auto& service : parts_->services) services.push_back(service.get());
@@ -173,6 +174,23 @@ absl::StatusOr<pb::ListGapsResponse> CentralWorld::Call(const pb::ListGapsReques
 }
 absl::StatusOr<pb::AcceptClusterResponse> CentralWorld::Call(const pb::AcceptClusterRequest& request) {
   return rpc::Call(*parts_->servers, &pb::ServerService::Stub::AcceptCluster, request, kPatience);
+}
+absl::StatusOr<pb::PruneStoreResponse> CentralWorld::Call(const pb::PruneStoreRequest& request) {
+  return rpc::Call(*parts_->servers, &pb::ServerService::Stub::PruneStore, request, kPatience);
+}
+absl::Status CentralWorld::Backup(const std::function<bool(const pb::BackupPart&)>& on_part) {
+  grpc::ClientContext context;
+  return Backup(on_part, context);
+}
+absl::Status CentralWorld::Backup(const std::function<bool(const pb::BackupPart&)>& on_part,
+                                  grpc::ClientContext& context) {
+  rpc::SetTimeout(context, kPatience);
+  const auto reader = parts_->servers->BackupStore(&context, pb::BackupStoreRequest());
+  pb::BackupPart part;
+  while (reader->Read(&part)) {
+    if (!on_part(part)) context.TryCancel();
+  }
+  return rpc::FromGrpc(reader->Finish());
 }
 absl::StatusOr<pb::ChargingPoint> CentralWorld::GetWithoutDeadline(const std::string& cp) {
   grpc::ClientContext context;

@@ -2,11 +2,13 @@
 #define EV_TESTS_INTEGRATION_CENTRAL_CENTRAL_WORLD_H_
 
 #include <gmock/gmock.h>
+#include <grpcpp/client_context.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <future>
 #include <memory>
 #include <optional>
@@ -122,6 +124,9 @@ class HeldStore final : public store::Store {
     return inner_.OutboxSize();
   }
   absl::Status DeleteRequestsBefore(absl::Time time) override { return inner_.DeleteRequestsBefore(time); }
+  absl::StatusOr<store::Pruned> Prune(absl::Time time, int limit, bool dry_run) override {
+    return inner_.Prune(time, limit, dry_run);
+  }
   absl::Status CheckMedium() override { return inner_.CheckMedium(); }
   absl::Status CheckIntegrity() override { return inner_.CheckIntegrity(); }
 
@@ -159,6 +164,7 @@ struct WorldOptions {
   ShardConfig shard;
   LinkOptions link{.version = "test"};
   WatchOptions watch;
+  CopyStore copy_store;
   std::int64_t backlog_bound = HostOptions().backlog_bound;
   std::int64_t calls_bound = HostOptions().calls_bound;
 
@@ -224,6 +230,10 @@ class CentralWorld final : public ServerStatus {
   absl::StatusOr<pb::ServerInfo> Call(const pb::GetServerInfoRequest& request);
   absl::StatusOr<pb::ListGapsResponse> Call(const pb::ListGapsRequest& request);
   absl::StatusOr<pb::AcceptClusterResponse> Call(const pb::AcceptClusterRequest& request);
+  absl::StatusOr<pb::PruneStoreResponse> Call(const pb::PruneStoreRequest& request);
+  // Reads a backup: `on_part` is called for each part; false: leave.
+  absl::Status Backup(const std::function<bool(const pb::BackupPart&)>& on_part);
+  absl::Status Backup(const std::function<bool(const pb::BackupPart&)>& on_part, grpc::ClientContext& context);
   absl::StatusOr<pb::ChargingPoint> GetWithoutDeadline(const std::string& cp);
 
   absl::StatusOr<pb::ChargingPoint> Create(const std::string& cp, const std::string& request_id = "") {

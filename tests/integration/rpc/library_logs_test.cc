@@ -23,10 +23,10 @@ TEST(LibraryLogsTest, WhatLibrariesComplainAboutIsARecordOfOursForDebugging) {
   EXPECT_FALSE(session.ParseFromString(not_utf8));
   gpr_log(GPR_ERROR, "refused");
   EXPECT_THAT(logged.Get(), ElementsAre());
-  log::SetLevel(log::Level::kDebug);
+  log::Init({.level = log::Level::kDebug});
   EXPECT_FALSE(session.ParseFromString(not_utf8));
   gpr_log(GPR_ERROR, "refused");
-  log::SetLevel(log::Level::kInfo);
+  log::Init({});
   EXPECT_THAT(logged.Get(), ElementsAre(AllOf(HasSubstr("debug protobuf text="), HasSubstr("invalid UTF-8")),
                                         HasSubstr("debug grpc text=refused")));
 }

@@ -19,6 +19,7 @@ namespace common = evcharging::common::v1;
 namespace events = evcharging::events::v1;
 
 using ::testing::Contains;
+using ::testing::Not;
 using ::testing::Pair;
 
 class OutboxCodecTest : public ::testing::Test {
@@ -152,7 +153,11 @@ TEST_F(OutboxCodecTest, ADeadLetterIsTheWholeMessageWithItsReasonAndOriginInHead
                                                        .reason = "UNDECODABLE",
                                                        .detail = "not a Fact message",
                                                        .time = absl::FromUnixSeconds(5),
-                                                       .written = absl::FromUnixMillis(4007)});
+                                                       .written = absl::FromUnixMillis(4007),
+                                                       .headers = {{"traceparent", "00-1-2-01"},
+                                                                   {"ev-replays", "2"},
+                                                                   {"ev-replayed-from", "dead/0/7"},
+                                                                   {"ev-reason", "NONSENSE"}}});
   EXPECT_EQ(record.topic, "charging_dead_letter");
   EXPECT_EQ(record.key, "cp_001");
   EXPECT_EQ(record.value, body);
@@ -162,6 +167,11 @@ TEST_F(OutboxCodecTest, ADeadLetterIsTheWholeMessageWithItsReasonAndOriginInHead
   EXPECT_THAT(record.headers, Contains(Pair("ev-origin-partition", "3")));
   EXPECT_THAT(record.headers, Contains(Pair("ev-origin-offset", "17")));
   EXPECT_THAT(record.headers, Contains(Pair("ev-origin-timestamp", "4007")));
+  // Its own headers go with it, but none that would say another reason or origin.
+  EXPECT_THAT(record.headers, Contains(Pair("traceparent", "00-1-2-01")));
+  EXPECT_THAT(record.headers, Contains(Pair("ev-replays", "2")));
+  EXPECT_THAT(record.headers, Contains(Pair("ev-replayed-from", "dead/0/7")));
+  EXPECT_THAT(record.headers, Not(Contains(Pair("ev-reason", "NONSENSE"))));
 }
 
 // B63 B60

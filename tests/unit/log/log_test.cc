@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "base/strong_id.h"
+#include "tests/support/eventually.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 
@@ -20,6 +21,8 @@ namespace ev::log {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::AnyOf;
+using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
@@ -112,14 +115,48 @@ TEST_F(LogTest, AJsonLineHoldsNoControlCharacter) {
   EXPECT_EQ(record["text"], "\x1b[31m\x7f\xc2\x9b\xc3\xa9");
 }
 
-TEST_F(LogTest, TheLevelChangesAtRunTime) {
+// B210
+TEST_F(LogTest, TheLevelChangesAtRunTimeAndSaysSoWhateverItIs) {
   const std::string text = Stderr({.level = Level::kWarn}, [] {
     Info("hidden");
-    SetLevel(Level::kDebug);
+    ChangeLevel(Level::kDebug, std::nullopt, "ann");
     Debug("shown");
+    ChangeLevel(Level::kError, std::nullopt, "bob");
+    EXPECT_FALSE(CurrentLevel().left.has_value());
   });
   EXPECT_THAT(text, HasSubstr("shown"));
   EXPECT_THAT(text, Not(HasSubstr("hidden")));
+  EXPECT_THAT(text, HasSubstr("log level changed from=warn to=debug by=ann"));
+  EXPECT_THAT(text, HasSubstr("log level changed from=debug to=error by=bob"));
+}
+
+// B210
+TEST_F(LogTest, ALevelThatWasSetForAWhileFallsBackToTheOneThatWasSetForGood) {
+  const std::string text = Stderr({.level = Level::kError}, [] {
+    ChangeLevel(Level::kWarn, std::nullopt, "ann");
+    ChangeLevel(Level::kInfo, absl::Hours(1), "ann");
+    ChangeLevel(Level::kDebug, absl::Milliseconds(20), "ann");
+    EXPECT_EQ(CurrentLevel().after, Level::kWarn);
+    EXPECT_TRUE(Eventually(absl::Seconds(10), [] { return !IsEnabled(Level::kDebug); }));
+    EXPECT_FALSE(IsEnabled(Level::kInfo));
+    EXPECT_TRUE(IsEnabled(Level::kWarn));
+    EXPECT_EQ(CurrentLevel().level, Level::kWarn);
+    EXPECT_FALSE(CurrentLevel().left.has_value());
+  });
+  EXPECT_THAT(text, HasSubstr("from=info to=debug by=ann for=20ms"));
+  EXPECT_THAT(text, HasSubstr("from=debug to=warn by=\"the end of its time\""));
+}
+
+// B210
+TEST_F(LogTest, ALevelThatIsSetForGoodEndsOneThatWasSetForAWhile) {
+  Stderr({}, [] {
+    ChangeLevel(Level::kDebug, absl::Hours(1), "ann");
+    EXPECT_GT(CurrentLevel().left.value_or(absl::ZeroDuration()), absl::Minutes(59));
+    ChangeLevel(Level::kError, std::nullopt, "ann");
+    EXPECT_EQ(CurrentLevel().level, Level::kError);
+    EXPECT_EQ(CurrentLevel().after, Level::kError);
+    EXPECT_FALSE(CurrentLevel().left.has_value());
+  });
 }
 
 TEST_F(LogTest, NothingIsColouredOffATerminal) {
@@ -252,10 +289,11 @@ TEST_F(LogTest, ThreadsDoNotMixTheirLines) {
         for (int i = 0; i < 50; ++i) Info("work", {{"thread", t}, {"filler", std::string(100, 'x')}});
       });
     }
-    for (int i = 0; i < 20; ++i) SetLevel(i % 2 == 0 ? Level::kDebug : Level::kInfo);
+    for (int i = 0; i < 20; ++i) ChangeLevel(i % 2 == 0 ? Level::kDebug : Level::kInfo, std::nullopt, "ann");
   });
-  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 200);
-  EXPECT_THAT(text.substr(0, text.find('\n')), MatchesRegex(".* work thread=. filler=x+"));
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 220);
+  const std::vector<std::string> lines = absl::StrSplit(text, '\n', absl::SkipEmpty());
+  EXPECT_THAT(lines, Each(AnyOf(MatchesRegex(".* work thread=. filler=x+"), HasSubstr(" log level changed from="))));
 }
 
 TEST(LogParseTest, WordsThatAreNotLevelsOrFormatsAreRefusedByName) {

@@ -37,6 +37,24 @@ TEST(WriteQueueTest, OneWriteAtATimeInTheOrderOfThePushes) {
   EXPECT_EQ(queue.WriteDone(true), Next::kNothing);
 }
 
+TEST(WriteQueueTest, AWriterWaitsUntilAllIsWrittenOrTheStreamHasEnded) {
+  Queue queue(10);
+  EXPECT_TRUE(queue.WaitUntilWritten(absl::ZeroDuration()));
+  Push(queue, "a");
+  Push(queue, "b");
+  EXPECT_FALSE(queue.WaitUntilWritten(absl::Milliseconds(1)));
+  {
+    std::jthread stream([&] {
+      EXPECT_EQ(queue.WriteDone(true), Next::kWrite);
+      EXPECT_EQ(queue.WriteDone(true), Next::kNothing);
+    });
+    EXPECT_TRUE(queue.WaitUntilWritten(absl::Seconds(30)));
+  }
+  Push(queue, "c");
+  std::jthread stream([&] { queue.Abort(absl::CancelledError("gone")); });
+  EXPECT_FALSE(queue.WaitUntilWritten(absl::InfiniteDuration()));
+}
+
 TEST(WriteQueueTest, CloseEndsAfterWhatWaitsIsWritten) {
   Queue queue(10);
   Push(queue, "a");

@@ -69,6 +69,59 @@ class SqliteFileTest : public ::testing::Test {
   RandomIdSource ids_{1};
 };
 
+// Copies.
+
+// B211
+TEST_F(SqliteFileTest, ACopyIsTheStoreOfOneMomentWhileCommitsGoOnAndLeavesNothingBeside) {
+  MakeStore();
+  auto store = Open({.shards = kShards, .copy_reserve_bytes = 0});
+  EV_ASSERT_OK(store);
+  ShardBatch batch;
+  batch.epoch = (*store)->TakeShards("o", "a").value().at(0).epoch;
+  for (int n = 1000; n < 12'000; ++n) batch.sessions.push_back(OpenSession(n, SessionState::kDenied));
+  ASSERT_THAT((*store)->Commit({batch}), ::testing::ElementsAre(IsOk()));
+  int asked = 0;
+  const auto copy = (*store)->Copy([&] {
+    // A session with its ticket in each step: none of them may be in the copy in part, nor begin it anew.
+    ++asked;
+    batch.sessions = {OpenSession(200 + asked, SessionState::kCompleted)};
+    batch.tickets = {FullTicket(200 + asked)};
+    EXPECT_THAT((*store)->Commit({batch}), ::testing::ElementsAre(IsOk()));
+    EXPECT_FALSE(std::filesystem::exists(path_ + ".copy"));
+    return asked < 100 ? absl::OkStatus() : absl::AbortedError("it begins anew with each commit");
+  });
+  EV_ASSERT_OK(copy);
+  EXPECT_THAT(asked, AllOf(::testing::Ge(3), ::testing::Le((*copy)->size() / (1 << 20) + 2)));
+  const std::string restored = folder_.File("restored.db");
+  std::string bytes = (*copy)->Read(0, 1000).value();
+  bytes += (*copy)->Read(1000, 1 << 30).value();
+  EXPECT_EQ(static_cast<std::int64_t>(bytes.size()), (*copy)->size());
+  WriteFile(restored, bytes);
+  auto opened = SqliteStore::Open(restored, {kShards, nullptr}, At(0), ids_);
+  EV_ASSERT_OK(opened);
+  EV_EXPECT_OK((*opened)->CheckIntegrity());
+  EXPECT_EQ((*opened)->id(), (*store)->id());
+  EV_EXPECT_OK((*opened)->FindTicket(FullTicket(200).id));
+  EXPECT_THAT((*opened)->FindTicket(FullTicket(201).id), StatusIs(StatusCode::kNotFound));
+  EV_EXPECT_OK((*store)->FindTicket(FullTicket(201).id));
+  EV_EXPECT_OK((*store)->CheckMedium());
+}
+
+// B211
+TEST_F(SqliteFileTest, ACopyThatHasNoRoomOrIsNotWantedAnyMoreIsNotMadeAndTheStoreGoesOn) {
+  MakeStore();
+  auto store = Open({.shards = kShards, .copy_reserve_bytes = std::int64_t{1} << 60});
+  EV_ASSERT_OK(store);
+  EXPECT_THAT((*store)->Copy([] { return absl::OkStatus(); }),
+              StatusIs(StatusCode::kResourceExhausted, HasSubstr("bytes left free")));
+  store->reset();
+  store = Open({.shards = kShards, .copy_reserve_bytes = 0});
+  EV_ASSERT_OK(store);
+  EXPECT_THAT((*store)->Copy([] { return absl::CancelledError("gone"); }), StatusIs(StatusCode::kCancelled));
+  EXPECT_FALSE(std::filesystem::exists(path_ + ".copy"));
+  EV_EXPECT_OK((*store)->CheckMedium());
+}
+
 // Refusals.
 
 // B175

@@ -10,6 +10,7 @@ using absl::StatusCode;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::SizeIs;
 
 class StoreRecordsTest : public StoreTest {};
 INSTANTIATE_TEST_SUITE_P(Stores, StoreRecordsTest, AllStores(), NameOf);
@@ -260,6 +261,42 @@ TEST_P(StoreRecordsTest, ARefusalOfTheStartAndOneOfTheFinalStandSideBySide) {
   batch.refusals = {again};
   EV_ASSERT_OK(CommitOne(batch));
   EXPECT_THAT(store().FindRefusals(Id(1)).value(), ElementsAre(start, again));
+}
+
+// B212
+TEST_P(StoreRecordsTest, OnlyWhatBillsNothingAndIsOldIsPruned) {
+  const auto is_void = [](int n, SessionState state) {
+    Session session = OpenSession(n, state);
+    session.cp = CpId(absl::StrCat("cp_", n));
+    return session;
+  };
+  ShardBatch batch = Batch();
+  batch.sessions = {is_void(1, SessionState::kDenied), is_void(2, SessionState::kExpired)};
+  // Each of these stays, for one reason.
+  batch.sessions.push_back(OpenSession(3, SessionState::kCompleted));
+  batch.tickets = {FullTicket(3)};
+  for (int n = 4; n <= 8; ++n) batch.sessions.push_back(is_void(n, static_cast<SessionState>(n - 3)));
+  for (int n = 11; n <= 15; ++n) batch.sessions.push_back(is_void(n, SessionState::kExpired));
+  Session* const kept = &batch.sessions[batch.sessions.size() - 5];
+  kept[0].start_booked = true;
+  kept[1].sequence = 3;
+  kept[2].energy_mwh = 1;
+  kept[3].updated = At(100);
+  kept[4].requested = kept[4].updated = At(100);
+  batch.refusals = {{Id(20), true, "unknown session", At(1), {}}, {Id(21), true, "unknown session", At(100), {}}};
+  EV_ASSERT_OK(CommitOne(batch));
+
+  EXPECT_EQ(store().Prune(At(100), 1000, true).value(), (Pruned{2, 1}));
+  EV_EXPECT_OK(store().FindSession(Id(1)));
+  EXPECT_EQ(store().Prune(At(100), 1, false).value(), (Pruned{1, 1}));
+  EXPECT_EQ(store().Prune(At(100), 1000, false).value(), (Pruned{1, 0}));
+  EXPECT_EQ(store().Prune(At(100), 1000, false).value(), (Pruned{0, 0}));
+  RestartAndTake();
+  for (int n : {1, 2}) EXPECT_THAT(store().FindSession(Id(n)), StatusIs(StatusCode::kNotFound));
+  for (int n : {3, 4, 5, 6, 7, 8, 11, 12, 13, 14, 15}) EV_EXPECT_OK(store().FindSession(Id(n)));
+  EV_EXPECT_OK(store().FindTicket(FullTicket(3).id));
+  EXPECT_THAT(store().FindRefusals(Id(20)).value(), IsEmpty());
+  EXPECT_THAT(store().FindRefusals(Id(21)).value(), SizeIs(1));
 }
 
 TEST_P(StoreRecordsTest, GapsAreListedNewestFirst) {
