@@ -1,0 +1,81 @@
+#!/usr/bin/env python3
+"""tools/lint finds what it is for: run on a copy of what it reads, as it is and with a fault."""
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+READ = ("tools/lint", "tools/deps", "buf.yaml", "proto", ".hadolint.yaml", "docker/Dockerfile")
+
+
+class LintTest(unittest.TestCase):
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ev-lint-"))
+        self.addCleanup(shutil.rmtree, self.folder)
+        for name in READ:
+            target = self.folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            (shutil.copytree if (ROOT / name).is_dir() else shutil.copy2)(ROOT / name, target)
+        (self.folder / "build").mkdir()
+        (self.folder / "build/tools").symlink_to(ROOT / "build/tools")
+
+    def change(self, name, old, new):
+        path = self.folder / name
+        text = path.read_text(encoding="utf-8")
+        self.assertTrue(old in text, f"{name} has no {old}")
+        path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+    def lint(self, step):
+        """(exit code, what it said)."""
+        done = subprocess.run([self.folder / "tools/lint", step], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True, timeout=100)
+        return done.returncode, done.stdout
+
+    def assert_clean(self, step):
+        code, said = self.lint(step)
+        self.assertEqual(code, 0, said)
+        self.assertIn(f"lint: {step}: clean", said)
+
+    def assert_found(self, step, finding):
+        code, said = self.lint(step)
+        self.assertEqual(code, 1, said)
+        self.assertRegex(said, finding)
+        self.assertIn(f"lint: {step}: FAILED", said)
+
+    # B226
+    def test_what_the_last_release_has_on_the_wire_stays(self):
+        self.assert_clean("proto")
+        session = "proto/evcharging/central/v1/session.proto"
+        self.change(session, "string driver_id = 3;", "int64 driver_id = 3;")
+        self.assert_found("proto", 'Field "3" .*changed type from "string" to "int64"')
+
+    # B226
+    def test_the_wire_may_grow(self):
+        self.change("proto/evcharging/central/v1/session.proto", "string driver_id = 3;",
+                    "string driver_id = 3;\n  // Tried.\n  string tried = 9999;")
+        self.assert_clean("proto")
+
+    def test_a_proto_without_comment_or_out_of_format_is_found(self):
+        session = "proto/evcharging/central/v1/session.proto"
+        self.change(session, "string driver_id = 3;", "string  driver_id = 3;")
+        self.assert_found("proto", r"\+  string driver_id = 3;")
+        self.change(session, "string  driver_id = 3;", "string driver_id = 3;\n  message Tried {}")
+        self.assert_found("proto", 'Message "Tried" should have a non-empty comment')
+
+    def test_faults_of_the_dockerfile_are_found(self):
+        self.assert_clean("docker")
+        good = (self.folder / "docker/Dockerfile").read_text(encoding="utf-8")
+        for old, new, finding in (("USER 65532:65532", "USER root", "DL3002"),
+                                  ("LABEL org.opencontainers.image.title=", "LABEL name=", "DL3049"),
+                                  ("RUN tools/deps build", "RUN cd tools && ./deps build", "DL3003"),
+                                  ('ENTRYPOINT ["/usr/bin/ev-central"]', "ENTRYPOINT /usr/bin/ev-central", "DL3025")):
+            with self.subTest(finding):
+                (self.folder / "docker/Dockerfile").write_text(good, encoding="utf-8")
+                self.change("docker/Dockerfile", old, new)
+                self.assert_found("docker", finding)
+
+
+if __name__ == "__main__":
+    unittest.main()
