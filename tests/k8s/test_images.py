@@ -64,6 +64,12 @@ def status(pid):
     return {name: value.split() for name, _, value in (line.partition(":") for line in lines)}
 
 
+def is_healthy(port, service):
+    asked = subprocess.run([TOOLS / "grpcurl", "-plaintext", "-d", json.dumps({"service": service}), f"127.0.0.1:{port}",
+                            "grpc.health.v1.Health/Check"], capture_output=True, text=True, timeout=30)
+    return asked.returncode == 0 and json.loads(asked.stdout)["status"] == "SERVING"
+
+
 class ImagesTest(ProcessTest):
     """What stands in build/images."""
 
@@ -158,9 +164,7 @@ class ImagesTest(ProcessTest):
                                     "--log-format", "json") for program, more in arguments.items()]
         for process, port in zip(processes, ports.values()):
             for service in ("liveness", "readiness"):
-                process.wait(service, lambda port=port, service=service: subprocess.run(
-                    [TOOLS / "grpcurl", "-plaintext", "-d", json.dumps({"service": service}), f"127.0.0.1:{port}",
-                     "grpc.health.v1.Health/Check"], check=True, capture_output=True, text=True, timeout=30))
+                process.wait(service, lambda port=port, service=service: is_healthy(port, service))
             self.assert_runs_as_in_a_pod(way, process)
         points = eventually("the point is linked", lambda: [p for p in json.loads(subprocess.run(
             [TOOLS / "grpcurl", "-plaintext", f"127.0.0.1:{central}",
