@@ -62,7 +62,7 @@ class Reader:
         self.checkout = self.folder / "checkout"
         self.checkout.mkdir()
         for path in ROOT.iterdir():
-            if path.name in ("k8s", "docker"):
+            if path.name in ("k8s", "docker", "proto"):
                 shutil.copytree(path, self.checkout / path.name)
             elif path.name not in ("tools", "build", ".git"):
                 (self.checkout / path.name).symlink_to(path)
