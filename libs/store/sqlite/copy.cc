@@ -133,12 +133,12 @@ std::int64_t SizeOf(const std::string& path) {
 
 absl::StatusOr<std::unique_ptr<StoreCopy>> CopyDatabase(const std::string& path, std::int64_t reserve,
                                                         const MayGoOn& may_go_on) {
-  std::string folder = std::filesystem::path(path).parent_path().string();
-  if (folder.empty()) folder = ".";
-  const std::int64_t expected = SizeOf(path) + SizeOf(path + "-wal");
+  const std::filesystem::path parent = std::filesystem::path(path).parent_path();
+  const std::string folder = parent.empty() ? std::string(".") : parent.string();
+  const std::int64_t expected = SizeOf(path) + SizeOf(absl::StrCat(path, "-wal"));
   if (auto status = CheckRoom(folder, expected, reserve); !status.ok()) return status;
 
-  const std::string name = path + ".copy";
+  const std::string name = absl::StrCat(path, ".copy");
   std::remove(name.c_str());  // Of a process that died between the next lines.
   auto backup = std::make_unique<Backup>();
   absl::Status status = backup->Open(path, name);

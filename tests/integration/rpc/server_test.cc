@@ -11,6 +11,7 @@
 #include <atomic>
 #include <functional>
 #include <set>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -274,7 +275,7 @@ TEST_F(ServerTest, ACallThatIsMadeInATraceIsAnOperationOfItsOwnInIt) {
 // B221
 TEST_F(ServerTest, TheRecordOfACallHasTheTraceThatItsHandlerSaw) {
   const LoggedLines logged;
-  log::SetLevel(log::Level::kDebug);
+  log::ChangeLevel(log::Level::kDebug, std::nullopt, "test");
   Start();
   GetTicketRequest request;
   request.set_ticket_id("now");
@@ -286,7 +287,7 @@ TEST_F(ServerTest, TheRecordOfACallHasTheTraceThatItsHandlerSaw) {
       return absl::StrContains(line, "debug call method=") && absl::StrContains(line, "trace_id=" + id);
     });
   }));
-  log::SetLevel(log::Level::kInfo);
+  log::ChangeLevel(log::Level::kInfo, std::nullopt, "test");
 }
 
 TEST_F(ServerTest, HealthFollowsReadinessAndLivenessDoesNot) {
