@@ -149,6 +149,7 @@ std::vector<absl::Status> Send(kafka::Producer& producer, std::vector<OutgoingMe
 absl::Status PutBack(kafka::Producer& producer, const std::string& topic, std::vector<Letter*> letters,
                      std::ostream& out) {
   std::vector<OutgoingMessage> messages;
+  messages.reserve(letters.size());
   for (const Letter* letter : letters) messages.push_back(letter->message);
   const std::vector<absl::Status> sent = Send(producer, std::move(messages));
   std::vector<OutgoingMessage> marks;

@@ -57,12 +57,20 @@ class Feed {
   // Opens what has ended, after a pause, and ends what is silent.
   void Tick() {
     TickOne(
-        points_, [this] { fleet_.BeginPoints(); },
+        points_,
+        [this] {
+          mutex_.AssertHeld();
+          fleet_.BeginPoints();
+        },
         [this](auto* context, auto* reactor) {
           central_.points->async()->WatchChargingPoints(context, &points_.request, reactor);
         });
     TickOne(
-        sessions_, [this] { fleet_.BeginSessions(absl::Now()); },
+        sessions_,
+        [this] {
+          mutex_.AssertHeld();
+          fleet_.BeginSessions(absl::Now());
+        },
         [this](auto* context, auto* reactor) {
           central_.sessions->async()->WatchSessions(context, &sessions_.request, reactor);
         });

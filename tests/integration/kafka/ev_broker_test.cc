@@ -130,7 +130,7 @@ TEST(EvBrokerTest, WrongArgumentsEndWithTwoAndHelpWithZero) {
   EXPECT_EQ(unknown.ReadAll(), "ev-broker: unknown option --prot; did you mean --port? (ev-broker --help)\n");
   EXPECT_EQ(unknown.Wait(), 2);
   Child version({"--version"});
-  EXPECT_THAT(version.ReadAll(), testing::MatchesRegex("ev-broker [0-9]+\\.[0-9]+\\.[0-9]+\n"));
+  EXPECT_THAT(version.ReadAll(), testing::MatchesRegex("ev-broker [0-9]+\\.[0-9]+\\.[0-9]+([+].*)?\n"));
   EXPECT_EQ(version.Wait(), 0);
   Child help({"--help"});
   EXPECT_THAT(help.ReadAll(), HasSubstr("NOT DURABLE"));

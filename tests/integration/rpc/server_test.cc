@@ -10,8 +10,8 @@
 #include <algorithm>
 #include <atomic>
 #include <functional>
-#include <set>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
