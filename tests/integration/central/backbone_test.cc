@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -91,17 +92,18 @@ class CentralBackboneTest : public ::testing::Test {
   // be given again: then others take the place.
   void ReplaceBroker(const Topics& topics) {
     const int port = broker_->port();
-    const std::string id = ClusterId();
+    ids_.insert(ClusterId());
     do {
       broker_.reset();
       blockers_.push_back(*kafka::EmbeddedBroker::Start());
       broker_ = *kafka::EmbeddedBroker::Start(port, topics.All());
-    } while (ClusterId() == id);
+    } while (ids_.contains(ClusterId()));
   }
 
   Topics topics_;
   const SystemClock clock_;
   std::vector<std::unique_ptr<kafka::EmbeddedBroker>> blockers_;
+  std::set<std::string> ids_;  // Of all clusters before this one.
   std::unique_ptr<kafka::EmbeddedBroker> broker_;
   metrics::Registry registry_{"ev-central", "test"};
   metrics::Readiness readiness_{registry_, {"kafka", "topics", "kafka_consumer"}};
