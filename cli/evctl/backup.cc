@@ -1,6 +1,7 @@
 #include "cli/evctl/backup.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -36,16 +37,31 @@ class Draft {
   explicit Draft(std::string path) : path_(std::move(path)) {}
   ~Draft() {
     if (descriptor_ < 0) return;
+    if (!is_kept_) ::unlink(path_.c_str());  // Before another may write it.
     ::close(descriptor_);
-    if (!is_kept_) ::unlink(path_.c_str());
   }
   Draft(const Draft&) = delete;
   Draft& operator=(const Draft&) = delete;
 
-  // For its owner only: who charged where is in it.
+  // For its owner only: who charged where is in it. Unavailable while another process writes it.
   absl::Status Open() {
-    descriptor_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    return descriptor_ < 0 ? SystemError("write", path_) : absl::OkStatus();
+    const int descriptor = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (descriptor < 0) return SystemError("write", path_);
+    absl::Status status;
+    struct stat opened {};
+    struct stat named {};
+    if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0 || ::fstat(descriptor, &opened) != 0 ||
+        ::stat(path_.c_str(), &named) != 0 || opened.st_ino != named.st_ino) {
+      status = absl::UnavailableError(absl::StrCat("another backup writes ", Printable(path_), ": take another name"));
+    } else if (::fchmod(descriptor, 0600) != 0 || ::ftruncate(descriptor, 0) != 0) {
+      status = SystemError("write", path_);
+    }
+    if (!status.ok()) {
+      ::close(descriptor);
+      return status;
+    }
+    descriptor_ = descriptor;
+    return absl::OkStatus();
   }
 
   absl::Status Add(absl::string_view bytes) {
@@ -78,6 +94,7 @@ class Draft {
 
 void ShowProgress(std::int64_t done, std::int64_t total) {
   if (total > 0) absl::FPrintF(stderr, "\r%d of %d MB ", done / 1'000'000, total / 1'000'000);
+  std::fflush(stderr);
 }
 
 }  // namespace
@@ -100,7 +117,10 @@ absl::Status Backup(const Central& central, const BackupOptions& options, std::o
   std::string sent;
   pb::BackupPart part;
   absl::Status written;
-  if (options.shows_progress) std::fputs("Central copies its store ...", stderr);
+  if (options.shows_progress) {
+    std::fputs("Central copies its store ...", stderr);
+    std::fflush(stderr);
+  }
   while (reader->Read(&part)) {
     written = draft.Add(part.data());
     if (!written.ok()) {
@@ -113,7 +133,10 @@ absl::Status Backup(const Central& central, const BackupOptions& options, std::o
     if (options.shows_progress) ShowProgress(size, part.total_bytes());
   }
   const grpc::Status ended = reader->Finish();
-  if (options.shows_progress) std::fputs("\r\x1b[K", stderr);
+  if (options.shows_progress) {
+    std::fputs("\r\x1b[K", stderr);
+    std::fflush(stderr);
+  }
   if (!written.ok()) return written;
   if (!ended.ok()) return central.Explain(rpc::FromGrpc(ended));
   const std::string received = digest.Finish();

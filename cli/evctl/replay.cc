@@ -104,7 +104,7 @@ absl::StatusOr<std::vector<Letter>> ReadLetters(const ReadLogOptions& log, const
         left.erase(place);
         const bool is_named = places->contains(place);
         if ((!places->empty() && !is_named) || in.broker_time < options.since) return true;
-        if (!options.reason.empty() && Header(in, "ev-reason") != options.reason) return true;
+        if (!options.reason.empty() && !absl::EqualsIgnoreCase(Header(in, "ev-reason"), options.reason)) return true;
         // Of many it is no news that some were put back before.
         if (marks->contains(place) && !is_named) return true;
         letters.push_back(ToLetter(log, place, in));

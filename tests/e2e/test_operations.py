@@ -1,5 +1,6 @@
 """What an operator does to a running network: log levels, backups, replays of dead letters, pruning."""
 import csv
+import fcntl
 import io
 import re
 import shutil
@@ -77,6 +78,18 @@ class Operations(ProcessTest):
         self.evctl(net, "backup", str(file), "--force")
         self.assertIn("into which file?", self.evctl(net, "backup", code=2))
         self.assertIn("cannot write", self.evctl(net, "backup", "/nowhere/backup.db", code=1))
+        # Two at once do not write the same file.
+        with open(self.folder / "other.db.part", "wb") as other:
+            fcntl.flock(other, fcntl.LOCK_EX)
+            self.assertIn("another backup writes", self.evctl(net, "backup", str(self.folder / "other.db"), code=1))
+        self.assertTrue((self.folder / "other.db.part").exists())
+        # What a killed one left is taken over, for its owner only.
+        (self.folder / "other.db.part").write_bytes(b"x" * 1_000_000)
+        (self.folder / "other.db.part").chmod(0o644)
+        self.evctl(net, "backup", str(self.folder / "other.db"))
+        self.assertEqual((self.folder / "other.db").stat().st_mode & 0o777, 0o600)
+        self.assertIn("is sound", self.store_of(self.folder / "other.db").stdout)
+        (self.folder / "other.db").unlink()
         # A broken transfer leaves neither the file nor its beginning.
         net.central.kill()
         self.assertIn("does not answer", self.evctl(net, "backup", str(self.folder / "other.db"), code=1))
@@ -99,6 +112,7 @@ class Operations(ProcessTest):
         terminal = TerminalProcess("evctl", ["evctl", "backup", file, "--central", net.central_address], net.folder)
         self.assertEqual(terminal.process.wait(timeout=60), 0)
         terminal.wait_text("SHA-256")
+        self.assertIn(b"Central copies its store", terminal.seen)
         terminal.close()
         done = run("evctl", "backup", file, "--force", "--central", net.central_address)
         self.assertEqual((done.returncode, done.stderr), (0, ""))

@@ -310,8 +310,8 @@ absl::StatusOr<Pruned> InMemoryStore::Prune(absl::Time time, int limit, bool dry
     const bool is_void = session.state == SessionState::kDenied || session.state == SessionState::kExpired;
     const bool is_measured =
         session.start_booked || session.final_booked || session.sequence >= 0 || session.energy_mwh != 0;
-    const bool goes = is_void && !is_measured && session.requested < time && session.updated < time &&
-                      !ticket_ids_.contains({session.id, TicketKind::kFinal});
+    const bool goes = is_void && !is_measured && !session.written_off && session.requested < time &&
+                      session.updated < time && !ticket_ids_.contains({session.id, TicketKind::kFinal});
     if (goes) ++pruned.sessions;
     row = goes && !dry_run ? sessions_.erase(row) : std::next(row);
   }

@@ -49,7 +49,7 @@ struct Texts {
       "SELECT id FROM session s WHERE state IN (", static_cast<int>(SessionState::kDenied), ", ",
       static_cast<int>(SessionState::kExpired),
       ") AND requested_ns < ? AND updated_ns < ? AND start_booked = 0 AND final_booked = 0 AND sequence < 0 AND "
-      "energy_mwh = 0 AND NOT EXISTS (SELECT 1 FROM ticket t WHERE t.session = s.id) LIMIT ?");
+      "energy_mwh = 0 AND written_off = 0 AND NOT EXISTS (SELECT 1 FROM ticket t WHERE t.session = s.id) LIMIT ?");
   const std::string prunable_refusals = "SELECT session, final FROM refusal WHERE refused_ns < ? LIMIT ?";
   const std::string count_prunable_sessions = absl::StrCat("SELECT count(*) FROM (", prunable_sessions, ")");
   const std::string count_prunable_refusals = absl::StrCat("SELECT count(*) FROM (", prunable_refusals, ")");

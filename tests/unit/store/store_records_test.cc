@@ -276,13 +276,14 @@ TEST_P(StoreRecordsTest, OnlyWhatBillsNothingAndIsOldIsPruned) {
   batch.sessions.push_back(OpenSession(3, SessionState::kCompleted));
   batch.tickets = {FullTicket(3)};
   for (int n = 4; n <= 8; ++n) batch.sessions.push_back(is_void(n, static_cast<SessionState>(n - 3)));
-  for (int n = 11; n <= 15; ++n) batch.sessions.push_back(is_void(n, SessionState::kExpired));
-  Session* const kept = &batch.sessions[batch.sessions.size() - 5];
+  for (int n = 11; n <= 16; ++n) batch.sessions.push_back(is_void(n, SessionState::kExpired));
+  Session* const kept = &batch.sessions[batch.sessions.size() - 6];
   kept[0].start_booked = true;
   kept[1].sequence = 3;
   kept[2].energy_mwh = 1;
   kept[3].updated = At(100);
   kept[4].requested = kept[4].updated = At(100);
+  kept[5].written_off = true;
   batch.refusals = {{Id(20), true, "unknown session", At(1), {}}, {Id(21), true, "unknown session", At(100), {}}};
   EV_ASSERT_OK(CommitOne(batch));
 
@@ -293,7 +294,7 @@ TEST_P(StoreRecordsTest, OnlyWhatBillsNothingAndIsOldIsPruned) {
   EXPECT_EQ(store().Prune(At(100), 1000, false).value(), (Pruned{0, 0}));
   RestartAndTake();
   for (int n : {1, 2}) EXPECT_THAT(store().FindSession(Id(n)), StatusIs(StatusCode::kNotFound));
-  for (int n : {3, 4, 5, 6, 7, 8, 11, 12, 13, 14, 15}) EV_EXPECT_OK(store().FindSession(Id(n)));
+  for (int n : {3, 4, 5, 6, 7, 8, 11, 12, 13, 14, 15, 16}) EV_EXPECT_OK(store().FindSession(Id(n)));
   EV_EXPECT_OK(store().FindTicket(FullTicket(3).id));
   EXPECT_THAT(store().FindRefusals(Id(20)).value(), IsEmpty());
   EXPECT_THAT(store().FindRefusals(Id(21)).value(), SizeIs(1));
