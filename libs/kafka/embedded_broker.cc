@@ -184,6 +184,11 @@ void EmbeddedBroker::HealReading() {
   }
 }
 
+void EmbeddedBroker::SetTopicError(const std::string& topic, int kafka_error_code) {
+  rd_kafka_mock_topic_set_error(impl_->cluster.get(), topic.c_str(),
+                                static_cast<rd_kafka_resp_err_t>(kafka_error_code));
+}
+
 void EmbeddedBroker::DelayProduceAnswer(absl::Duration delay) {
   rd_kafka_mock_broker_push_request_error_rtts(impl_->cluster.get(), kBrokerId, kProduceRequest, 1,
                                                RD_KAFKA_RESP_ERR_NO_ERROR,

@@ -46,6 +46,8 @@ class EmbeddedBroker {
   void FailFetch(int kafka_error_code);
   void FailListOffsets(int kafka_error_code);
   void HealReading();
+  // Says this Kafka error code (0: none) of the topic to whoever asks where it is; 3: there is none.
+  void SetTopicError(const std::string& topic, int kafka_error_code);
   // The next produce request is carried out and its answer comes so late: a client with a shorter timeout sends it
   // again, and it is stored twice.
   void DelayProduceAnswer(absl::Duration delay);

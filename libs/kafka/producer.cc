@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/mutex.h"
 #include "kafka/client.h"
+#include "kafka/handles.h"
 #include "kafka/monotonic.h"
 
 namespace ev::kafka {
@@ -42,7 +43,7 @@ std::vector<Setting> SettingsOf(const ProducerConfig& config) {
 class ProduceArguments {
  public:
   ProduceArguments(const OutgoingMessage& message, std::uint64_t number) {
-    arguments_.reserve(5 + message.headers.size());
+    arguments_.reserve(6);
     Add(RD_KAFKA_VTYPE_TOPIC).u.cstr = message.topic.c_str();
     Add(RD_KAFKA_VTYPE_MSGFLAGS).u.i = RD_KAFKA_MSG_F_COPY;
     Add(RD_KAFKA_VTYPE_VALUE).u.mem = {const_cast<char*>(message.value.data()), message.value.size()};
@@ -51,14 +52,22 @@ class ProduceArguments {
       Add(RD_KAFKA_VTYPE_KEY).u.mem = {const_cast<char*>(message.key.data()), message.key.size()};
     }
     Add(RD_KAFKA_VTYPE_OPAQUE).u.ptr = reinterpret_cast<void*>(number);
+    if (message.headers.empty()) return;
+    // As one list, and not one by one: of those librdkafka frees its own list twice when there is no such topic
+    // (https://github.com/confluentinc/librdkafka/issues/4627).
+    headers_.reset(rd_kafka_headers_new(message.headers.size()));
     for (const auto& [name, value] : message.headers) {
-      Add(RD_KAFKA_VTYPE_HEADER).u.header = {name.c_str(), value.data(), static_cast<ssize_t>(value.size())};
+      rd_kafka_header_add(headers_.get(), name.data(), std::ssize(name), value.data(), std::ssize(value));
     }
+    Add(RD_KAFKA_VTYPE_HEADERS).u.headers = headers_.get();
   }
 
-  rd_kafka_resp_err_t Produce(rd_kafka_t* client) const {
+  // Once.
+  rd_kafka_resp_err_t Produce(rd_kafka_t* client) {
     const ErrorHandle error(rd_kafka_produceva(client, arguments_.data(), arguments_.size()));
-    return error == nullptr ? RD_KAFKA_RESP_ERR_NO_ERROR : rd_kafka_error_code(error.get());
+    if (error != nullptr) return rd_kafka_error_code(error.get());
+    (void)headers_.release();  // The message has them now.
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
   }
 
  private:
@@ -68,6 +77,7 @@ class ProduceArguments {
   }
 
   std::vector<rd_kafka_vu_t> arguments_;
+  HeadersHandle headers_;
 };
 
 // By a fatal error, which librdkafka never leaves.

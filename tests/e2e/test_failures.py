@@ -8,6 +8,8 @@ from network import LIMIT_S, Kafka, Network, eventually
 
 
 LONG = ["--sim-full-after", "10m"]  # The test ends the charge.
+# A producer believes a topic to be there for so long after it asked for it first: half a minute, if nobody says less.
+QUICK_TO_MISS = ["--kafka-config", "topic.metadata.propagation.max.ms=1000"]
 
 
 class Failures(unittest.TestCase):
@@ -250,6 +252,46 @@ class Failures(unittest.TestCase):
                     kafka.produce(message["topic"], message["partition"], message["key"], kafka.body(message),
                                   "-X", "enable.idempotence=true")
                 self.assertEqual(len(net.topic(message["topic"])), held + newcomers)
+
+    # B56 B60
+    def test_without_topics_engines_wait_and_all_is_booked_when_central_makes_them(self):
+        kafka = Kafka(pathlib.Path(tempfile.mkdtemp(prefix="ev-e2e-kafka-"))).start()
+        self.addCleanup(kafka.stop)
+        with Network(kafka.address, points=1, engine=[*LONG, *QUICK_TO_MISS]) as net:
+            session_id = net.charge("ann", "cp_001")
+            net.wait_session(session_id, "CHARGING")
+            eventually("samples are booked", lambda: int(net.session(session_id)["energy_mwh"]) > 0)
+            net.central.kill()
+            kafka.kill()
+            kafka.tool("reset")
+            kafka.start()
+            engine = net.engines["cp_001"]
+            engine.wait_said("facts wait: the broker takes none for this topic", topic="charging_session_data")
+            net.engine_call("cp_001", "Unplug")
+            net.start_central()
+            other = eventually("another cluster is seen", lambda: net.grpcurl("ServerService/GetServerInfo").get(
+                "unaccepted_cluster_id"))
+            net.grpcurl("ServerService/AcceptCluster", {"cluster_id": other})
+            engine.wait_said("facts are sent again", limit_s=120)
+            self.assert_billed_as_metered(net, "cp_001", session_id, "UNPLUGGED", limit_s=120)
+            self.assertEqual(len(net.tickets()), 1)
+
+    # B65 B183
+    def test_topics_that_are_deleted_under_a_running_charge_end_no_program_and_lose_no_energy(self):
+        kafka = Kafka(pathlib.Path(tempfile.mkdtemp(prefix="ev-e2e-kafka-"))).start()
+        self.addCleanup(kafka.stop)
+        with Network(kafka.address, points=1, engine=[*LONG, *QUICK_TO_MISS]) as net:
+            session_id = net.charge("ann", "cp_001")
+            net.wait_session(session_id, "CHARGING")
+            for topic in ("charging_session_data", "charging_session_complete", "charging_status_updates"):
+                kafka.tool("topics", "--bootstrap-server", kafka.address, "--delete", "--topic", topic)
+            engine = net.engines["cp_001"]
+            engine.wait_said("facts wait: the broker takes none for this topic")
+            net.engine_call("cp_001", "Unplug")
+            self.assertEqual(net.central.terminate(), 0)
+            net.start_central()
+            self.assert_billed_as_metered(net, "cp_001", session_id, "UNPLUGGED", limit_s=120)
+            self.assertEqual(len(net.tickets()), 1)
 
     # B18 B38
     def test_an_operators_stop_ends_the_charge_with_one_ticket_and_outlives_restarts_of_everything(self):

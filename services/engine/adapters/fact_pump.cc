@@ -162,17 +162,22 @@ void FactPump::PutBack(std::int64_t position) {
 
 bool FactPump::Publish(const journal::StoredFact& stored) {
   const bool complete = stored.fact.kind == FactKind::kFinal;
+  const std::string& topic = complete ? options_.complete_topic : options_.data_topic;
   {
     MutexLock lock(state_->mutex);
     state_->in_flight.insert(stored.position);
   }
   const absl::Status status =
-      publisher_.Publish({.topic = complete ? options_.complete_topic : options_.data_topic,
+      publisher_.Publish({.topic = topic,
                           .key = stored.fact.cp.value(),
                           .value = wire::EncodeFact(stored.fact),
                           .headers = HeadersOf(stored.fact),
                           .done = [state = state_, position = stored.position, complete, retry = options_.retry_after,
-                                   said = SaidOf(stored.fact)](const absl::Status& delivered) {
+                                   topic, said = SaidOf(stored.fact)](const absl::Status& delivered) {
+                            {
+                              MutexLock lock(state->mutex);
+                              SayTrouble(*state, topic, delivered);
+                            }
                             if (delivered.ok() && said.has_value()) Say(*said);
                             Delivered(*state, position, complete, retry, delivered);
                           }});
@@ -181,6 +186,7 @@ bool FactPump::Publish(const journal::StoredFact& stored) {
     state_->cursor = std::max(state_->cursor, stored.position);
     return true;
   }
+  SayTrouble(*state_, topic, status);
   state_->in_flight.erase(stored.position);
   state_->alone.reset();
   if (!absl::IsInvalidArgument(status)) return false;
@@ -214,6 +220,18 @@ void FactPump::Delivered(State& state, std::int64_t position, bool complete, abs
   }
   state.new_facts = true;  // There is room for more.
   state.wake.SignalAll();
+}
+
+void FactPump::SayTrouble(State& state, const std::string& topic, const absl::Status& status) {
+  const bool needs_help = absl::IsNotFound(status) || absl::IsPermissionDenied(status);
+  if (needs_help == state.needs_help || (!needs_help && !status.ok())) return;
+  state.needs_help = needs_help;
+  if (needs_help) {
+    log::Warn("facts wait: the broker takes none for this topic, does it exist under this name?",
+              {{"topic", topic}, {"error", status}});
+  } else {
+    log::Info("facts are sent again", {{"topic", topic}});
+  }
 }
 
 void FactPump::GiveUp(State& state, std::int64_t position, const absl::Status& status) {

@@ -60,6 +60,7 @@ class FactPump {
     std::optional<std::int64_t> alone ABSL_GUARDED_BY(mutex);  // The one of them that is in flight.
     absl::Duration pause ABSL_GUARDED_BY(mutex);               // Before the next attempt.
     bool new_facts ABSL_GUARDED_BY(mutex) = true;
+    bool needs_help ABSL_GUARDED_BY(mutex) = false;  // Said once: only somebody who mends the broker ends it.
     metrics::Counter acknowledged_data, acknowledged_complete, failed_data, failed_complete;
   };
 
@@ -69,6 +70,8 @@ class FactPump {
   void PutBack(std::int64_t position);
   static void Delivered(State& state, std::int64_t position, bool complete, absl::Duration retry_after,
                         const absl::Status& status);
+  static void SayTrouble(State& state, const std::string& topic, const absl::Status& status)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(state.mutex);
   // Never possible: to try for ever would hold up all that follows. A start or a final stays in the log and visible.
   static void GiveUp(State& state, std::int64_t position, const absl::Status& status)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(state.mutex);

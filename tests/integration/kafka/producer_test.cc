@@ -25,6 +25,7 @@ using ::testing::Pair;
 
 constexpr absl::Duration kLimit = absl::Seconds(20);
 constexpr int kOutOfOrderSequenceNumber = 45;  // Of Kafka's protocol: fatal to an idempotent producer.
+constexpr int kUnknownTopic = 3;
 const TopicConfig kTopic{.name = "facts", .partitions = 4};
 
 class ProducerTest : public ::testing::Test {
@@ -219,6 +220,35 @@ TEST_F(ProducerTest, AMessageThatCanNeverBeStoredIsRefusedAtOnce) {
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("facts")));
   EXPECT_EQ(producer_->queued(), 0);
   EXPECT_EQ(deliveries_.size(), 0U);
+}
+
+// With headers: librdkafka frees them itself when it takes the message, and twice when it does not find the topic.
+TEST_F(ProducerTest, ATopicThatIsNotThereRefusesMessagesUntilItIs) {
+  StartBroker();
+  broker_->SetTopicError(kTopic.name, kUnknownTopic);
+  ProducerConfig config = Config(broker_->bootstrap());
+  config.kafka.extra = {{"topic.metadata.propagation.max.ms", "1"}, {"topic.metadata.refresh.interval.ms", "100"}};
+  StartProducer(config);
+  const auto publish = [&] {
+    return producer_->Publish({.topic = kTopic.name,
+                               .key = "cp_001",
+                               .value = "x",
+                               .headers = {{"traceparent", "00-1-2-01"}, {"empty", ""}},
+                               .done = deliveries_.Note("x")});
+  };
+  ASSERT_TRUE(Eventually(kLimit, [&] { return absl::IsNotFound(publish()); }));
+  for (int i = 0; i < 20; ++i) EXPECT_THAT(publish(), StatusIs(absl::StatusCode::kNotFound));
+  EV_ASSERT_OK(producer_->Flush(kLimit));
+  for (const auto& [value, status] : deliveries_.done()) {
+    EXPECT_THAT(status, StatusIs(absl::StatusCode::kNotFound)) << "what was taken before the broker had answered";
+  }
+
+  broker_->SetTopicError(kTopic.name, 0);
+  const std::size_t before = deliveries_.size();
+  ASSERT_TRUE(Eventually(kLimit, [&] { return publish().ok(); }));
+  EV_ASSERT_OK(producer_->Flush(kLimit));
+  ASSERT_EQ(deliveries_.size(), before + 1);
+  EXPECT_THAT(deliveries_.done().back(), Pair("x", IsOk()));
 }
 
 TEST_F(ProducerTest, AWrongSettingIsNamedAndNothingStarts) {

@@ -22,6 +22,7 @@ class FakePublisher final : public Publisher {
  public:
   absl::Status Publish(OutgoingMessage message) override {
     MutexLock lock(mutex);
+    ++asked_;
     if (!refusal.ok()) return refusal;
     taken.push_back(message);
     waiting.push_back(std::move(message));
@@ -49,6 +50,11 @@ class FakePublisher final : public Publisher {
     MutexLock lock(mutex);
     return taken.size();
   }
+  // How often it was called.
+  int asked() {
+    MutexLock lock(mutex);
+    return asked_;
+  }
   bool WaitForCount(std::size_t n) {
     return Eventually(kLimit, [&] { return count() >= n; });
   }
@@ -63,6 +69,9 @@ class FakePublisher final : public Publisher {
   absl::Status refusal ABSL_GUARDED_BY(mutex);
   std::vector<OutgoingMessage> taken ABSL_GUARDED_BY(mutex);
   std::deque<OutgoingMessage> waiting ABSL_GUARDED_BY(mutex);
+
+ private:
+  int asked_ ABSL_GUARDED_BY(mutex) = 0;
 };
 
 class FactPumpTest : public ::testing::Test {
@@ -207,6 +216,22 @@ TEST_F(FactPumpTest, AFullPublisherIsAskedAgainAndNothingIsLostOrSwapped) {
   publisher.Refuse(absl::OkStatus());
   ASSERT_TRUE(publisher.WaitForCount(3));
   EXPECT_THAT(Sequences(), ElementsAre(0, 1, 2));
+}
+
+TEST_F(FactPumpTest, ATopicThatIsNotThereIsSaidOnceAndNothingIsLost) {
+  const LoggedLines logged;
+  publisher.Refuse(absl::NotFoundError("no such topic"));
+  Write({Make(FactKind::kSample, 1), Make(FactKind::kSample, 2)});
+  ASSERT_TRUE(Eventually(kLimit, [&] { return publisher.asked() > 5; }));
+  publisher.Refuse(absl::OkStatus());
+  ASSERT_TRUE(publisher.WaitForCount(2));
+  publisher.Answer(absl::NotFoundError("no such topic"));
+  publisher.Answer(absl::OkStatus());
+  ASSERT_TRUE(publisher.WaitForCount(3));
+  publisher.Answer(absl::OkStatus());
+  EXPECT_THAT(Sequences(), ElementsAre(1, 2, 1));
+  EXPECT_THAT(logged.Get(), ElementsAre(testing::HasSubstr("warn facts wait: the broker takes none for this topic"),
+                                        testing::EndsWith("info facts are sent again topic=data")));
 }
 
 TEST_F(FactPumpTest, AFactThatCanNeverBePublishedDoesNotHoldUpTheRest) {
