@@ -31,6 +31,10 @@ absl::Status SystemError(absl::string_view doing, absl::string_view path) {
   return absl::UnavailableError(absl::StrCat("cannot ", doing, " ", Printable(path), ": ", std::strerror(errno)));
 }
 
+absl::Status IsThere(absl::string_view path) {
+  return absl::AlreadyExistsError(absl::StrCat(Printable(path), " is there already; --force replaces it"));
+}
+
 // A file that is removed again unless it is kept.
 class Draft {
  public:
@@ -74,10 +78,14 @@ class Draft {
     return absl::OkStatus();
   }
 
-  // On disk, and under its name, when this returns.
-  absl::Status Keep(const std::string& name) {
+  // On disk, and under its name, when this returns. AlreadyExists: another file has taken the name meanwhile.
+  absl::Status Keep(const std::string& name, bool replaces) {
     if (::fsync(descriptor_) != 0) return SystemError("write", path_);
-    if (std::rename(path_.c_str(), name.c_str()) != 0) return SystemError("write", name);
+    int failed = ::renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, name.c_str(), replaces ? 0 : RENAME_NOREPLACE);
+    if (failed != 0 && errno == EEXIST) return IsThere(name);
+    // A file system that cannot: it was not there when this began.
+    if (failed != 0 && errno == EINVAL) failed = std::rename(path_.c_str(), name.c_str());
+    if (failed != 0) return SystemError("write", name);
     is_kept_ = true;
     const std::string parent = std::filesystem::path(name).parent_path().string();
     const int folder = ::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -101,8 +109,11 @@ void ShowProgress(std::int64_t done, std::int64_t total) {
 
 absl::Status Backup(const Central& central, const BackupOptions& options, std::ostream& out) {
   struct stat there {};
-  if (!options.is_forced && ::stat(options.file.c_str(), &there) == 0) {
-    return absl::AlreadyExistsError(absl::StrCat(Printable(options.file), " is there already; --force replaces it"));
+  if (::stat(options.file.c_str(), &there) == 0) {
+    if (!S_ISREG(there.st_mode)) {
+      return absl::InvalidArgumentError(absl::StrCat(Printable(options.file), " is not a file: name one"));
+    }
+    if (!options.is_forced) return IsThere(options.file);
   }
   Draft draft(options.file + ".part");
   if (auto status = draft.Open(); !status.ok()) return status;
@@ -144,7 +155,7 @@ absl::Status Backup(const Central& central, const BackupOptions& options, std::o
     return absl::DataLossError(absl::StrCat("what came has the digest ", received, ", Central sent ",
                                             sent.empty() ? "no digest" : Printable(sent), ": try again"));
   }
-  if (auto status = draft.Keep(options.file); !status.ok()) return status;
+  if (auto status = draft.Keep(options.file, options.is_forced); !status.ok()) return status;
   out << Printable(options.file) << ": " << size << " bytes, SHA-256 " << received << '\n';
   return absl::OkStatus();
 }

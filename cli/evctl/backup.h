@@ -16,7 +16,8 @@ struct BackupOptions {
 };
 
 // Writes Central's store, as it is now, into a file: first to FILE.part, which takes the name when all has come, agrees
-// with Central's digest and is on disk. AlreadyExists: the file is there. DataLoss: what came is not what was sent.
+// with Central's digest and is on disk. AlreadyExists: the file is there. InvalidArgument: what is there is not a file,
+// but a folder or a device. DataLoss: what came is not what was sent.
 absl::Status Backup(const Central& central, const BackupOptions& options, std::ostream& out);
 
 }  // namespace ev::evctl

@@ -36,8 +36,13 @@ std::string OriginTime(const IncomingMessage& message) {
   return absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", absl::FromUnixMillis(millis), absl::UTCTimeZone());
 }
 
-std::vector<Cell> Row(const IncomingMessage& message) {
-  return {{absl::StrCat(message.offset), ""},
+// As ParsePlace() takes it: of the first partition, as a rule the only one, the offset alone.
+std::string PlaceOf(std::int32_t partition, std::int64_t offset) {
+  return partition == 0 ? absl::StrCat(offset) : PlaceText({partition, offset});
+}
+
+std::vector<Cell> Row(std::int32_t partition, const IncomingMessage& message) {
+  return {{PlaceOf(partition, message.offset), ""},
           {Header(message, "ev-reason"), "33"},
           {std::string(message.key), ""},
           {Header(message, "ev-origin-topic"), ""},
@@ -57,10 +62,10 @@ absl::Status ListDeadLetters(const ReadLogOptions& options, Output output, bool 
   }
   std::deque<std::vector<Cell>> rows;
   const absl::Status read =
-      ReadLog(options, nullptr, [&](absl::string_view, std::int32_t, const IncomingMessage& message) {
+      ReadLog(options, nullptr, [&](absl::string_view, std::int32_t partition, const IncomingMessage& message) {
         if (IsReplayMark(message)) return true;
         if (rows.size() == kMaxListed) rows.pop_front();
-        rows.push_back(Row(message));
+        rows.push_back(Row(partition, message));
         return true;
       });
   if (!read.ok()) return read;
@@ -69,13 +74,14 @@ absl::Status ListDeadLetters(const ReadLogOptions& options, Output output, bool 
   return absl::OkStatus();
 }
 
-absl::Status ShowDeadLetter(const ReadLogOptions& options, std::int64_t offset, std::ostream& out) {
+absl::Status ShowDeadLetter(const ReadLogOptions& options, const Place& place, std::ostream& out) {
   bool is_found = false;
   const absl::Status read =
-      ReadLog(options, nullptr, [&](absl::string_view, std::int32_t, const IncomingMessage& message) {
-        if (message.offset != offset) return message.offset < offset;
+      ReadLog(options, nullptr, [&](absl::string_view, std::int32_t partition, const IncomingMessage& message) {
+        if (partition != place.partition) return true;
+        if (message.offset != place.offset) return message.offset < place.offset;
         is_found = true;
-        out << "offset: " << offset << "\nkey: " << Printable(message.key) << '\n';
+        out << "offset: " << PlaceOf(partition, message.offset) << "\nkey: " << Printable(message.key) << '\n';
         for (const auto& [name, text] : message.headers) out << Printable(name) << ": " << Printable(text) << '\n';
         evcharging::events::v1::Fact fact;
         if (!fact.ParseFromArray(message.value.data(), static_cast<int>(message.value.size())) ||
@@ -86,7 +92,7 @@ absl::Status ShowDeadLetter(const ReadLogOptions& options, std::int64_t offset, 
       });
   if (!read.ok() || is_found) return read;
   return absl::NotFoundError(
-      absl::StrCat(options.topic, " holds no offset ", offset, "; evctl dead-letters list shows them"));
+      absl::StrCat(options.topic, " holds no ", PlaceText(place), "; evctl dead-letters list shows them"));
 }
 
 }  // namespace ev::evctl

@@ -1,12 +1,11 @@
 #ifndef EV_CLI_EVCTL_DEAD_LETTERS_H_
 #define EV_CLI_EVCTL_DEAD_LETTERS_H_
 
-#include <cstdint>
 #include <iosfwd>
-#include <optional>
 
 #include "absl/status/status.h"
 #include "cli/evctl/read_log.h"
+#include "cli/evctl/replay.h"
 #include "cli/evctl/table.h"
 
 namespace ev::evctl {
@@ -15,8 +14,8 @@ namespace ev::evctl {
 // not kWide. `options.topic` is the dead letters'. Errors: see ReadLog().
 absl::Status ListDeadLetters(const ReadLogOptions& options, Output output, bool colored, std::ostream& out);
 
-// The one at `offset`, with its headers and its body as JSON, or in hexadecimal. NotFound: the log does not hold it.
-absl::Status ShowDeadLetter(const ReadLogOptions& options, std::int64_t offset, std::ostream& out);
+// The one at `place`, with its headers and its body as JSON, or in hexadecimal. NotFound: the log does not hold it.
+absl::Status ShowDeadLetter(const ReadLogOptions& options, const Place& place, std::ostream& out);
 
 }  // namespace ev::evctl
 

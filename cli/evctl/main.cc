@@ -10,7 +10,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
@@ -104,7 +103,8 @@ class Program {
     if (const auto exit_code = ev::config::ParseCommandLine(app_, argc, argv, std::cout, std::cerr)) return *exit_code;
     for (const auto& [command, run] : commands_) {
       if (!*command) continue;
-      const absl::Status status = TakeContext(*command);
+      absl::Status status = CheckNotEmpty(*command);
+      if (status.ok()) status = TakeContext(*command);
       return ExitCode(status.ok() ? Written(run()) : status);
     }
     return ExitCode(absl::InvalidArgumentError("which command? (evctl --help)"));
@@ -119,6 +119,18 @@ class Program {
     return absl::UnavailableError("the answer could not be written");
   }
   using CentralAction = std::function<absl::Status(const Central&)>;
+
+  // An empty text comes of a variable that is not set, and would mean something else than was meant.
+  static absl::Status CheckNotEmpty(const CLI::App& command) {
+    for (const CLI::Option* option : command.get_options()) {
+      for (const std::string& value : option->results()) {
+        if (!value.empty()) continue;
+        return absl::InvalidArgumentError(
+            absl::StrCat(command.get_name(), ": ", option->get_name(), " is empty: leave it out, or say which"));
+      }
+    }
+    return absl::OkStatus();
+  }
 
   CLI::App* Add(const char* name, const char* what, const char* examples, Action action) {
     CLI::App* command = app_.add_subcommand(name, what);
@@ -174,7 +186,6 @@ class Program {
   absl::Status TakeContext(const CLI::App& command) {
     const CLI::Option* name = command.get_option_no_throw("--context");
     if (name == nullptr) return absl::OkStatus();
-    if (name->count() > 0 && context_.empty()) return absl::InvalidArgumentError("--context: which one?");
     auto chosen = ChooseContext(config_.file, context_);
     if (!chosen.ok()) return chosen.status();
     chosen_ = *std::move(chosen);
@@ -403,18 +414,26 @@ class Program {
   absl::Status RunDeadLetters() {
     if (auto status = ReadSettings(); !status.ok()) return status;
     tail_.log.topic = letters_topic_;
+    const bool has_choice = !replay_.reason.empty() || !replay_since_.empty() || replays_all_ || replay_.is_dry;
+    if (has_choice && (order_.what == "list" || order_.what == "show")) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "dead-letters ", order_.what, " takes none of --reason, --since, --all and --dry-run: replay does"));
+    }
     if (order_.what == "list") {
+      if (!replay_.letters.empty()) {
+        return absl::InvalidArgumentError("dead-letters list lists all; show shows one");
+      }
       const auto output = ParseOutput(output_);
       if (!output.ok()) return output.status();
       return ListDeadLetters(tail_.log, *output, ev::terminal::WantsColor(1), std::cout);
     }
     if (order_.what == "replay") return RunReplay();
     if (order_.what != "show") return NotOneOf("dead-letters", order_.what, {"list", "show", "replay"});
-    std::int64_t offset = 0;
-    if (replay_.letters.size() != 1 || !absl::SimpleAtoi(replay_.letters[0], &offset) || offset < 0) {
-      return absl::InvalidArgumentError("dead-letters show: which offset? evctl dead-letters list shows them");
+    if (replay_.letters.size() != 1) {
+      return absl::InvalidArgumentError("dead-letters show: which one? evctl dead-letters list shows their offsets");
     }
-    return ShowDeadLetter(tail_.log, offset, std::cout);
+    const auto place = ParsePlace(replay_.letters[0]);
+    return place.ok() ? ShowDeadLetter(tail_.log, *place, std::cout) : place.status();
   }
 
   absl::Status RunReplay() {
@@ -466,6 +485,7 @@ class Program {
                                      backup_.shows_progress = ::isatty(2) == 1;
                                      return Backup(central, backup_, std::cout);
                                    });
+    command->remove_option(command->get_option("--timeout"));  // A copy takes as long as the store is big.
     command->add_option("file", backup_.file, "Where to; FILE.part until all has come");
     command->add_flag("--force", backup_.is_forced, "Replace the file when it is there");
   }

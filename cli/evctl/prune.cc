@@ -22,9 +22,14 @@ absl::Status Prune(const Central& central, const PruneOptions& options, std::ost
   std::int64_t sessions = 0;
   std::int64_t refusals = 0;
   bool has_more = true;
+  absl::Status failed;
   while (has_more) {
     const auto response = central.Call(central.server, &Central::Server::PruneStore, request);
-    if (!response.ok()) return response.status();
+    if (!response.ok()) {
+      failed = response.status();
+      if (sessions + refusals == 0) return failed;
+      break;
+    }
     sessions += response->session_count();
     refusals += response->refusal_count();
     has_more = response->has_more();
@@ -33,6 +38,7 @@ absl::Status Prune(const Central& central, const PruneOptions& options, std::ost
   const char* const at_least = has_more ? " or more" : "";
   out << (options.is_meant ? "removed: " : "would be removed: ") << sessions << at_least
       << " sessions that were denied or expired without energy, " << refusals << at_least << " refusals\n";
+  if (!failed.ok()) return failed;  // Behind what the calls before it have removed.
   if (!options.is_meant) out << "nothing is removed yet: say --yes\n";
   return absl::OkStatus();
 }

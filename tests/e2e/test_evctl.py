@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -80,9 +81,11 @@ class Evctl(ProcessTest):
                             ("describe point", "which one?"), ("get points --driver ann", "--driver is no filter of points"),
                             ("get sessions --since 1h", "--since is no filter of sessions"),
                             ("get points --state chargin", "did you mean CHARGING?"), ("get points -o xml", "-o: table"),
-                            ("watch tickets", "watch points or sessions"), ("write-off", "which session?")):
+                            ("watch tickets", "watch points or sessions"), ("write-off", "which session?"),
+                            ("stop point ''", "id is empty"), ("log-level debug --for ''", "--for is empty"),
+                            ("backup copy.db --timeout 5", "--timeout")):
             with self.subTest(words):
-                self.assertIn(said, self.evctl(net, *words.split(), code=2))
+                self.assertIn(said, self.evctl(net, *shlex.split(words), code=2))
         self.assertEqual({p["state"] for p in net.grpcurl("ChargingPointService/ListChargingPoints")["charging_points"]},
                          {"CHARGING_POINT_STATE_AVAILABLE"})
         self.assertEqual(net.grpcurl("SessionService/ListSessions").get("sessions", []), [])
@@ -334,7 +337,7 @@ class Evctl(ProcessTest):
         self.assertIn("undecodable: fffe\n", shown)
         missing = run("evctl", "dead-letters", "show", "7", *asked)
         self.assertEqual(missing.returncode, 1)
-        self.assertIn("holds no offset 7", missing.stderr)
+        self.assertIn("holds no 0/7", missing.stderr)
         for words in ("show", "show x", "replay"):
             self.assertEqual(run("evctl", "dead-letters", *words.split(), *asked).returncode, 2, words)
 

@@ -249,6 +249,12 @@ class Operations(ProcessTest):
         for words, said in (("", "which?"), ("0 --all", "which?"), ("x", "is no OFFSET"), ("1/2/3", "is no OFFSET"), ("--since soon", "--since: ")):
             with self.subTest(words):
                 self.assertIn(said, self.replay(net, *words.split(), code=2))
+        for words, said in ((["list", "3"], "lists all"), (["list", "--all"], "takes none of"), (["show", "1/x"], "is no OFFSET"),
+                            (["show"], "which one?"), (["replay", "--all", "--reason", ""], "--reason is empty")):
+            with self.subTest(words):
+                done = run("evctl", "dead-letters", *words, "--kafka-brokers", net.broker)
+                self.assertEqual(done.returncode, 2)
+                self.assertIn(said, done.stderr)
         self.assertIn("holds no 0/7", self.replay(net, "0", "7", code=1))
         self.assertEqual(len(net.topic("charging_session_data")), 1)
 

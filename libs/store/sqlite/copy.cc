@@ -6,6 +6,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdint>
@@ -23,6 +24,7 @@ namespace {
 
 // 1 MiB of the usual pages: what a commit may have to wait for on the disk.
 constexpr int kPagesAtOnce = 256;
+constexpr std::chrono::steady_clock::duration kMaxPause = std::chrono::seconds(1);
 
 absl::Status SystemError(absl::string_view doing, absl::string_view path) {
   return absl::InternalError(absl::StrCat("cannot ", doing, " ", path, ": ", std::strerror(errno)));
@@ -158,7 +160,7 @@ absl::StatusOr<std::unique_ptr<StoreCopy>> CopyDatabase(const std::string& path,
     // Written now, a little at a time: else the disk would write much at once, and a commit's sync would wait for it.
     if (::fdatasync(descriptor) != 0) return SystemError("write", "the copy of the store");
     // Half of the time is the commits'.
-    std::this_thread::sleep_for(std::chrono::steady_clock::now() - start);
+    std::this_thread::sleep_for(std::min(std::chrono::steady_clock::now() - start, kMaxPause));
   }
   backup.reset();
   if (auto measured = copy->Measure(); !measured.ok()) return measured;

@@ -16,7 +16,6 @@ namespace {
 namespace pb = evcharging::central::v1;
 
 constexpr std::size_t kPartBytes = 256 << 10;
-constexpr absl::Duration kPartLimit = absl::Seconds(60);
 
 absl::Status Explain(const absl::Status& status) {
   return absl::IsResourceExhausted(status) ? WithReason(status, "NO_SPACE") : status;
@@ -52,17 +51,24 @@ void BackupSender::Send(const std::shared_ptr<Writer>& writer) {
 }
 
 absl::Status BackupSender::CopyAndSend(Writer& writer) {
-  const auto copy =
-      copy_([&] { return writer.closed() ? absl::CancelledError("the caller has gone") : absl::OkStatus(); });
+  const absl::Time end = absl::Now() + limits_.whole;
+  const auto check = [&]() -> absl::Status {
+    if (writer.closed()) return absl::CancelledError("the caller has gone");
+    if (absl::Now() < end) return absl::OkStatus();
+    return WithReason(
+        absl::DeadlineExceededError(absl::StrCat("it has taken longer than ", absl::FormatDuration(limits_.whole))),
+        "BACKUP_TOO_LONG");
+  };
+  const auto copy = copy_(check);
   if (!copy.ok()) return Explain(copy.status());
   const std::int64_t total = (*copy)->size();
   Sha256 digest;
   const auto send = [&](pb::BackupPart part) -> absl::Status {
     part.set_total_bytes(total);
-    if (writer.Write(std::move(part)) && writer.WaitUntilWritten(kPartLimit)) return absl::OkStatus();
+    if (writer.Write(std::move(part)) && writer.WaitUntilWritten(limits_.part)) return check();
     if (writer.closed()) return absl::CancelledError("the caller has gone");
     return WithReason(
-        absl::DeadlineExceededError(absl::StrCat("a part was not taken within ", absl::FormatDuration(kPartLimit))),
+        absl::DeadlineExceededError(absl::StrCat("a part was not taken within ", absl::FormatDuration(limits_.part))),
         "SLOW_CONSUMER");
   };
   for (std::int64_t sent = 0; sent < total;) {

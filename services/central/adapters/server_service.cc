@@ -77,7 +77,7 @@ class ServerServiceImpl final : public pb::ServerService::CallbackService {
         status_(status),
         clock_(clock),
         streams_(streams),
-        backups_(options_.copy_store) {}
+        backups_(options_.copy_store, options_.backup) {}
 
   ServerUnaryReactor* GetServerInfo(CallbackServerContext*, const pb::GetServerInfoRequest*,
                                     pb::ServerInfo* response) override {

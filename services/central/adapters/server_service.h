@@ -53,6 +53,7 @@ struct ServerInfoOptions {
   // Consents to a cluster: FailedPrecondition when none with that id waits. Empty: Kafka is off. Thread-safe.
   std::function<absl::Status(absl::string_view cluster_id)> accept_cluster;
   CopyStore copy_store;  // Empty: this store cannot be copied.
+  BackupLimits backup;
 };
 
 // central.v1.ServerService. All must outlive the server that it is registered with.

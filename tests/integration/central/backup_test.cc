@@ -94,22 +94,51 @@ TEST(BackupTest, WhatCannotBeCopiedSaysWhy) {
 }
 
 // B211
-TEST(BackupTest, ACentralThatStopsEndsABackup) {
-  CentralWorld world(With([&](const store::MayGoOn&) { return std::make_unique<Bytes>(SomeBytes(50'000'000)); }));
-  absl::Status ended;
-  bool is_complete = false;
-  absl::Notification has_begun;
-  std::jthread reader([&] {
-    ended = world.Backup([&](const pb::BackupPart& part) {
-      if (!has_begun.HasBeenNotified()) has_begun.Notify();
-      is_complete |= !part.sha256().empty();
-      return true;
-    });
+TEST(BackupTest, ACallerThatTakesNothingMakesRoomForTheNext) {
+  WorldOptions options = With([&](const store::MayGoOn&) { return std::make_unique<Bytes>(SomeBytes(50'000'000)); });
+  options.backup.part = absl::Milliseconds(50);
+  CentralWorld world(std::move(options));
+  bool is_first = true;
+  const absl::Status ended = world.Backup([&](const pb::BackupPart&) {
+    if (std::exchange(is_first, false)) {
+      const auto leave = [](const pb::BackupPart&) { return false; };
+      EXPECT_TRUE(Eventually(kPatience, [&] { return ReasonOf(world.Backup(leave)) != "BACKUP_RUNNING"; }));
+    }
+    return true;
   });
-  has_begun.WaitForNotification();
+  EXPECT_THAT(ended, Fails(absl::StatusCode::kDeadlineExceeded, "SLOW_CONSUMER"));
+}
+
+// B211
+TEST(BackupTest, ABackupThatTakesTooLongEnds) {
+  WorldOptions options = With([](const store::MayGoOn& may_go_on) -> absl::StatusOr<std::unique_ptr<store::StoreCopy>> {
+    absl::Status status;
+    EXPECT_TRUE(Eventually(kPatience, [&] { return !(status = may_go_on()).ok(); }));
+    return status;
+  });
+  options.backup.whole = absl::Milliseconds(50);
+  CentralWorld world(std::move(options));
+  EXPECT_THAT(world.Backup([](const pb::BackupPart&) { return true; }),
+              Fails(absl::StatusCode::kDeadlineExceeded, "BACKUP_TOO_LONG"));
+}
+
+// B211
+TEST(BackupTest, ACentralThatStopsEndsABackup) {
+  absl::Notification is_copying;
+  absl::Notification has_ended;
+  CentralWorld world(With([&](const store::MayGoOn& may_go_on) -> absl::StatusOr<std::unique_ptr<store::StoreCopy>> {
+    is_copying.Notify();
+    EXPECT_TRUE(Eventually(kPatience, [&] { return !may_go_on().ok(); }));
+    has_ended.Notify();
+    return may_go_on();
+  }));
+  absl::Status ended;
+  std::jthread caller([&] { ended = world.Backup([](const pb::BackupPart&) { return true; }); });
+  is_copying.WaitForNotification();
   world.Stop();
-  reader.join();
-  EXPECT_EQ(ended.ok(), is_complete) << ended;
+  caller.join();
+  EXPECT_TRUE(has_ended.HasBeenNotified());
+  EXPECT_FALSE(ended.ok());
 }
 
 // B212

@@ -75,7 +75,8 @@ void CentralWorld::Start() {
              return id == Now().unaccepted_cluster_id ? store_.SetKafkaClusterId(id)
                                                       : absl::FailedPreconditionError("no such cluster waits");
            },
-       .copy_store = options_.copy_store},
+       .copy_store = options_.copy_store,
+       .backup = options_.backup},
       shards, *this, clock_, parts_->streams));
   shards.Start();
   std::vector<grpc::Service*> services{&parts_->links->service()};

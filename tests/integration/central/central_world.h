@@ -165,6 +165,7 @@ struct WorldOptions {
   LinkOptions link{.version = "test"};
   WatchOptions watch;
   CopyStore copy_store;
+  BackupLimits backup;
   std::int64_t backlog_bound = HostOptions().backlog_bound;
   std::int64_t calls_bound = HostOptions().calls_bound;
 
