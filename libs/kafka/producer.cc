@@ -54,7 +54,7 @@ class ProduceArguments {
     Add(RD_KAFKA_VTYPE_OPAQUE).u.ptr = reinterpret_cast<void*>(number);
     if (message.headers.empty()) return;
     // As one list, and not one by one: of those librdkafka frees its own list twice when there is no such topic
-    // (https://github.com/confluentinc/librdkafka/issues/4627).
+    // (librdkafka issue 4627).
     headers_.reset(rd_kafka_headers_new(message.headers.size()));
     for (const auto& [name, value] : message.headers) {
       rd_kafka_header_add(headers_.get(), name.data(), std::ssize(name), value.data(), std::ssize(value));
