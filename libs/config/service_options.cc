@@ -25,8 +25,9 @@ void AddServiceOptions(Parser& parser, ServiceOptions& options) {
     options.grpc_port_is_default = parser.source("grpc-port") == Source::kDefault;
     options.http_port_is_default = parser.source("http-port") == Source::kDefault;
     if (options.insecure || process::IsLoopback(options.listen)) return absl::OkStatus();
-    return absl::InvalidArgumentError(absl::StrCat("--listen: other machines can reach ", options.listen,
-                                                   " and there is no TLS yet: say --insecure to allow it"));
+    return absl::InvalidArgumentError(absl::StrCat("--listen: ", options.listen,
+                                                   " is no loopback address, so that other machines may reach it, and "
+                                                   "there is no TLS yet: say --insecure to allow it"));
   });
 }
 

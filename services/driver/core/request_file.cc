@@ -13,6 +13,10 @@ absl::StatusOr<std::vector<CpId>> ParseRequestFile(absl::string_view name, absl:
     ++number;
     line = absl::StripAsciiWhitespace(line.substr(0, line.find('#')));
     if (line.empty()) continue;
+    if (line.find_first_of(" \t") != line.npos) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          name, ":", number, ": a line is one charging point id and nothing else; targets are for the prompt"));
+    }
     auto cp = ParseCpId(line);
     if (!cp.ok()) return absl::InvalidArgumentError(absl::StrCat(name, ":", number, ": ", cp.status().message()));
     if (requests.size() == kMaxRequests) {

@@ -26,7 +26,9 @@ TEST(RequestFileTest, BlankLinesAndCommentsAreSkipped) {
 
 TEST(RequestFileTest, ABadLineIsRefusedByItsNumber) {
   EXPECT_THAT(ParseRequestFile("my.txt", "cp_001\n\ncp 002\n"),
-              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("my.txt:3: charging point id contains")));
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("my.txt:3: a line is one charging point id")));
+  EXPECT_THAT(ParseRequestFile("my.txt", "cp_001\ncp/002\n"),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("my.txt:2: charging point id contains")));
   EXPECT_THAT(ParseRequestFile("my.txt", std::string(65, 'x')),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("my.txt:1: charging point id has 65 characters")));
 }
