@@ -83,8 +83,11 @@ class Draft {
     if (::fsync(descriptor_) != 0) return SystemError("write", path_);
     int failed = ::renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, name.c_str(), replaces ? 0 : RENAME_NOREPLACE);
     if (failed != 0 && errno == EEXIST) return IsThere(name);
-    // A file system that cannot: it was not there when this began.
-    if (failed != 0 && errno == EINVAL) failed = std::rename(path_.c_str(), name.c_str());
+    if (failed != 0 && errno == EINVAL) {  // A file system that cannot, as NFS.
+      failed = ::link(path_.c_str(), name.c_str());
+      if (failed != 0 && errno == EEXIST) return IsThere(name);
+      if (failed == 0) ::unlink(path_.c_str());
+    }
     if (failed != 0) return SystemError("write", name);
     is_kept_ = true;
     const std::string parent = std::filesystem::path(name).parent_path().string();

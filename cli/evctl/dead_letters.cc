@@ -61,16 +61,27 @@ absl::Status ListDeadLetters(const ReadLogOptions& options, Output output, bool 
         "-o: dead-letters list prints table or csv; as JSON: evctl tail charging_dead_letter");
   }
   std::deque<std::vector<Cell>> rows;
+  std::int64_t left_out = 0;
+  const std::string csv_names = CsvText(Names(Output::kCsv), {});
+  if (output == Output::kCsv) out << csv_names;
   const absl::Status read =
       ReadLog(options, nullptr, [&](absl::string_view, std::int32_t partition, const IncomingMessage& message) {
         if (IsReplayMark(message)) return true;
-        if (rows.size() == kMaxListed) rows.pop_front();
+        if (output == Output::kCsv) {  // All, one by one: somebody bills by them.
+          out << CsvText(Names(output), {Row(partition, message)}).substr(csv_names.size());
+          return out.good();
+        }
+        if (rows.size() == kMaxListed) {
+          rows.pop_front();
+          ++left_out;
+        }
         rows.push_back(Row(partition, message));
         return true;
       });
-  if (!read.ok()) return read;
+  if (!read.ok() || output == Output::kCsv) return read;
   const std::vector<std::vector<Cell>> all(rows.begin(), rows.end());
   out << RowsText(output, Names(output), all, colored);
+  if (left_out > 0) out << left_out << " older ones are not shown: -o csv lists all\n";
   return absl::OkStatus();
 }
 

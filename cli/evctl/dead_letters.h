@@ -10,8 +10,8 @@
 
 namespace ev::evctl {
 
-// What Central has put aside, oldest first, with why and where it stood; of more than 10,000 the newest. `output` is
-// not kWide. `options.topic` is the dead letters'. Errors: see ReadLog().
+// What Central has put aside, oldest first, with why and where it stood; as a table the newest 10,000, as CSV
+// all. `options.topic` is the dead letters'. Errors: see ReadLog().
 absl::Status ListDeadLetters(const ReadLogOptions& options, Output output, bool colored, std::ostream& out);
 
 // The one at `place`, with its headers and its body as JSON, or in hexadecimal. NotFound: the log does not hold it.

@@ -17,7 +17,7 @@
 namespace ev::evctl {
 namespace {
 
-constexpr absl::Duration kLimit = absl::Seconds(60);  // To the log's end.
+constexpr absl::Duration kLimit = absl::Seconds(60);  // For the next messages on the way to the log's end.
 
 class Reader final : public BatchHandler {
  public:
@@ -36,6 +36,12 @@ class Reader final : public BatchHandler {
     return left_.empty();
   }
 
+  // Grows as long as messages come.
+  std::int64_t batches() const {
+    MutexLock lock(mutex_);
+    return batches_;
+  }
+
   absl::Status OnCluster(absl::string_view) override { return absl::OkStatus(); }
 
   absl::Status OnBatch(const IncomingBatch& batch) override {
@@ -44,6 +50,7 @@ class Reader final : public BatchHandler {
     }
     if (!is_wanted_ && stop_ != nullptr) stop_->RequestStop("nobody reads");
     MutexLock lock(mutex_);
+    ++batches_;
     const auto it = left_.find(batch.partition);
     if (it != left_.end() && batch.messages.back().offset + 1 >= it->second) left_.erase(it);
     if (!is_wanted_) left_.clear();
@@ -57,8 +64,9 @@ class Reader final : public BatchHandler {
   const OnMessage& on_message_;
   process::StopSignal* const stop_;
   bool is_wanted_ = true;  // The consumer's thread's own.
-  Mutex mutex_;
+  mutable Mutex mutex_;
   CondVar done_;
+  std::int64_t batches_ ABSL_GUARDED_BY(mutex_) = 0;
   std::map<std::int32_t, std::int64_t> left_ ABSL_GUARDED_BY(mutex_);
 };
 
@@ -107,11 +115,15 @@ absl::Status ReadLog(const ReadLogOptions& options, process::StopSignal* stop, c
     stop->Wait();
   } else {
     absl::Duration waited;
+    std::int64_t seen = 0;
     const absl::Duration step = absl::Milliseconds(500);
-    while (!reader.WaitUntilDone(step) && waited < kLimit) waited += step;
+    while (!reader.WaitUntilDone(step) && waited < kLimit) {
+      waited = reader.batches() == seen ? waited + step : absl::ZeroDuration();
+      seen = reader.batches();
+    }
     if (waited >= kLimit) {
-      result = absl::DeadlineExceededError(
-          absl::StrCat("the end of ", options.topic, " was not reached in ", absl::FormatDuration(kLimit)));
+      result = absl::DeadlineExceededError(absl::StrCat(
+          "the end of ", options.topic, " was not reached: nothing came for ", absl::FormatDuration(kLimit)));
     }
   }
   (*consumer)->Stop();

@@ -180,7 +180,11 @@ absl::Status PutBack(kafka::Producer& producer, const std::string& topic, absl::
   std::vector<OutgoingMessage> messages;
   messages.reserve(letters.size());
   for (const Letter* letter : letters) messages.push_back(letter->message);
-  const std::vector<absl::Status> sent = Send(producer, std::move(messages));
+  std::vector<absl::Status> sent = Send(producer, std::move(messages));
+  // A broker refuses a batch for one message in it.
+  for (std::size_t i = 0; i < letters.size(); ++i) {
+    if (absl::IsInvalidArgument(sent[i])) sent[i] = Send(producer, {letters[i]->message})[0];
+  }
   std::vector<OutgoingMessage> marks;
   absl::Status failed;
   for (std::size_t i = 0; i < letters.size(); ++i) {

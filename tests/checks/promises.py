@@ -16,7 +16,7 @@ TEST_OF = {
     ".cc": re.compile(r"^\s*(TEST|TEST_F|TEST_P|TYPED_TEST|TYPED_TEST_P)\((?!\w+,\s*DISABLED_)"),
     ".py": re.compile(r"^\s*def test_"),
 }
-SKIPS = re.compile(r"\bGTEST_SKIP\b|\bskipTest\b|\bSkipTest\b|@(unittest\.)?skip")
+SKIPS = re.compile(r"\bGTEST_SKIP\b|\bskipTest\b|\bSkipTest\b|@(unittest\.)?(skip|expectedFailure)")
 FOREACH = re.compile(r"foreach\((\w+)\s+([^)]*)\)(.*?)endforeach\(\)", re.S)
 DOCUMENT = "docs/behaviour.md"
 BUILD = "CMakeLists.txt"

@@ -262,6 +262,7 @@ class Evctl(ProcessTest):
         shell.type("\x1a")
         shell.wait_text("Stopped")
         self.assertFalse(shell.is_panel())
+        self.assertGreater(shell.seen.rindex(b"\x1b[?25h"), shell.seen.rindex(b"\x1b[?25l"))
         shell.type("fg\n")
         shell.wait_text("2 points: 2 available")
         self.assertTrue(shell.is_panel())

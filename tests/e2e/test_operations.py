@@ -90,7 +90,7 @@ class Operations(ProcessTest):
         self.assertEqual((self.folder / "other.db").stat().st_mode & 0o777, 0o600)
         self.assertIn("is sound", self.store_of(self.folder / "other.db").stdout)
         (self.folder / "other.db").unlink()
-        # A broken transfer leaves neither the file nor its beginning.
+        # A Central that is gone leaves neither the file nor its beginning.
         net.central.kill()
         self.assertIn("does not answer", self.evctl(net, "backup", str(self.folder / "other.db"), code=1))
         self.assertEqual({p.name for p in self.folder.iterdir() if p.suffix in (".db", ".part")}, {"backup.db"})
@@ -263,6 +263,9 @@ class Operations(ProcessTest):
         net = self.network(engine=["--plug-in=manual"], central=["--grant-time-to-live", "1s"])
         expired = net.charge("ann", "cp_001")
         net.wait_session(expired, "EXPIRED")
+        self.assertEqual(net.central.terminate(), 0)
+        net.central_arguments = []  # What is granted now is granted for long enough.
+        net.start_central()
         net.wait_state("cp_001", "AVAILABLE")
         charged = net.charge("ann", "cp_001")
         self.complete(net, "cp_001", charged)

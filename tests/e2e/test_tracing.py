@@ -59,6 +59,11 @@ class Tracing(unittest.TestCase):
         self.assertEqual(set(found), set(expected))
         self.assertGreaterEqual(found["ev-engine"].count("fact sent"), 2, "the start and the final")
 
+        for process in self.net.processes:
+            for record in process.records():
+                if record.get("session_id") == session_id:
+                    self.assertIn(trace_id, (record.get("trace_id"), record.get("session_trace_id")), record)
+
         parents = set()
         for topic in ("charging_session_data", "charging_session_complete", "charging_status_updates"):
             messages = eventually(f"{topic} has the session", lambda: self.net.topic(topic, session_id=session_id))
@@ -120,20 +125,42 @@ class Tracing(unittest.TestCase):
         finals = self.net.topic("charging_session_complete", session_id=session_id)
         self.assertEqual({parts(f["headers"]["traceparent"])[1::2] for f in finals}, {(SENT, "01")})
 
+    # B224
+    def test_a_write_off_has_a_trace_of_its_own_and_names_the_sessions(self):
+        self.net.engine_arguments = ["--sim-full-after", "10m"]
+        self.net.add_point("cp_002")
+        self.net.wait_state("cp_002", "AVAILABLE")
+        session_id = self.start("evcharging.central.v1.SessionService/StartSession",
+                                {"driver_id": "cem", "charging_point_id": "cp_002"}, self.net.central_address,
+                                f"00-{SENT}-00f067aa0ba902b7-01")["session_id"]
+        self.net.wait_session(session_id, "CHARGING")
+        self.net.monitors["cp_002"].kill()
+        self.net.engines["cp_002"].kill()
+        self.net.wait_state("cp_002", "DISCONNECTED")
+        own = "0af7651916cd43dd8448eb211c80319c"
+        self.start("evcharging.central.v1.SessionService/WriteOffSession", {"session_id": session_id, "reason": "lost"},
+                   self.net.central_address, f"00-{own}-b7ad6b7169203331-00")
+        said = self.net.central.wait_said("^write-off asked for$", session_id=session_id)
+        self.assertEqual((said["trace_id"], said["session_trace_id"]), (own, SENT))
+        self.net.central.wait_said("^ticket issued$", session_id=session_id, trace_id=SENT)
+
     # B220
     def test_evctl_names_the_trace_of_a_charge_and_of_one_that_was_denied(self):
         def evctl(*arguments):
             return subprocess.run([str(BIN / "evctl"), *arguments, "--central", self.net.central_address], timeout=60,
                                   capture_output=True, text=True, check=False, env={**os.environ, "NO_COLOR": "1"})
 
-        charged = evctl("charge", "cp_001", "--driver", "eva")
+        self.net.engine_arguments = ["--sim-full-after", "10m"]
+        self.net.add_point("cp_002")
+        self.net.wait_state("cp_002", "AVAILABLE")
+        charged = evctl("charge", "cp_002", "--driver", "eva")
         self.assertEqual(charged.returncode, 0, charged.stderr)
         trace_id = re.search(r"^trace: +([0-9a-f]{32})$", charged.stdout, re.MULTILINE).group(1)
         session_id = re.search(r"^session: +(\w+)$", charged.stdout, re.MULTILINE).group(1)
         self.assertIn("ev-engine", self.grep(trace_id))
         self.assertIn(trace_id, evctl("describe", "session", session_id).stdout)
         self.assertIn(trace_id, evctl("get", "sessions", "-o", "wide").stdout)
-        denied = evctl("charge", "cp_001", "--driver", "fay")
+        denied = evctl("charge", "cp_002", "--driver", "fay")
         trace_id = re.search(r"trace_id ([0-9a-f]{32})", denied.stderr).group(1)
         eventually("Central has said why", lambda: self.grep(trace_id) == {"ev-central": ["request denied"]})
 

@@ -104,7 +104,7 @@ class ContractTest(ProcessTest):
                     process = self.start(cluster, pod, container["name"])
                     for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
                         cluster.wait_probe(pod, container["name"], probe)
-                    self.assertIsNone(process.said("unknown environment variable"))
+                    self.assertIsNone(process.said("^configuration$"), "no word of an unknown variable")
                     self.assertEqual(cluster.end([process], cluster.grace_s(pod.rpartition("-")[0])), [0])
                     # The log is one JSON record a line, nothing else.
                     self.assertTrue(all("level" in record for record in process.records()), process.records())

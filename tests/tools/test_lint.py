@@ -7,7 +7,7 @@ import tempfile
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-READ = ("tools/lint", "tools/deps", "buf.yaml", "proto", ".hadolint.yaml", "docker/Dockerfile")
+READ = ("tools/lint", "tools/deps", "buf.yaml", "proto", ".hadolint.yaml", ".clang-format", "docker/Dockerfile")
 
 
 class LintTest(unittest.TestCase):
@@ -52,6 +52,14 @@ class LintTest(unittest.TestCase):
         self.assert_found("proto", 'Field "3" .*changed type from "string" to "int64"')
 
     # B226
+    def test_no_method_and_no_message_of_the_last_release_goes(self):
+        service = "proto/evcharging/central/v1/session_service.proto"
+        self.change(service, "  rpc WriteOffSession(WriteOffSessionRequest) returns (Session);\n", "")
+        self.assert_found("proto", 'RPC "WriteOffSession".*deleted')
+        self.change(service, "message WriteOffSessionRequest {", "message WriteOffRequest {")
+        self.assert_found("proto", 'message "WriteOffSessionRequest" was deleted')
+
+    # B226
     def test_the_wire_may_grow(self):
         self.change("proto/evcharging/central/v1/session.proto", "string driver_id = 3;",
                     "string driver_id = 3;\n  // Tried.\n  string tried = 9999;")
@@ -63,6 +71,21 @@ class LintTest(unittest.TestCase):
         self.assert_found("proto", r"\+  string driver_id = 3;")
         self.change(session, "string  driver_id = 3;", "string driver_id = 3;\n  message Tried {}")
         self.assert_found("proto", 'Message "Tried" should have a non-empty comment')
+
+    def test_a_shell_script_with_a_fault_is_found_whatever_its_name(self):
+        subprocess.run(["git", "init", "-q", self.folder], check=True, timeout=60)
+        self.assert_clean("shell")
+        (self.folder / "tools/tried").write_text("#!/bin/sh\nrm $1\n", encoding="utf-8")
+        self.assert_found("shell", "SC2086")
+
+    def test_code_out_of_format_is_found(self):
+        subprocess.run(["git", "init", "-q", self.folder], check=True, timeout=60)
+        code = self.folder / "libs/tried.cc"
+        code.parent.mkdir()
+        code.write_text("int Tried() {\n  return 1;\n}\n", encoding="utf-8")
+        self.assert_clean("format")
+        code.write_text("int Tried()\n{ return  1; }\n", encoding="utf-8")
+        self.assert_found("format", "clang-format-violations")
 
     def test_faults_of_the_dockerfile_are_found(self):
         self.assert_clean("docker")

@@ -66,7 +66,7 @@ class ReplayTest : public ::testing::Test {
 };
 
 // B214
-TEST_F(ReplayTest, LettersThatTheBrokerRefusesDoNotHoldUpTheOthers) {
+TEST_F(ReplayTest, LettersThatAreTooBigDoNotHoldUpTheOthers) {
   for (int i = 0; i < 150; ++i) PutAside("big", std::string(2000, 'x'), "UNDECODABLE");
   PutAside("small", "x", "UNDECODABLE");
   Flush();
@@ -78,11 +78,29 @@ TEST_F(ReplayTest, LettersThatTheBrokerRefusesDoNotHoldUpTheOthers) {
 }
 
 // B214
-TEST_F(ReplayTest, WhatTheBrokerTakesNothingOfEndsIt) {
+TEST_F(ReplayTest, WhatIsRefusedInCompanyIsPutBackAlone) {
   for (int i = 0; i < 3; ++i) PutAside("cp", absl::StrCat(i), "UNDECODABLE");
+  Flush();
+  log_.kafka.extra.push_back({"linger.ms", "500"});  // All three are one batch.
+  broker_->FailProduce({87, 87});  // INVALID_RECORD: the batch, and the first of it alone.
+  EXPECT_THAT(ReplayDeadLetters(log_, {}, out_), StatusIs(absl::StatusCode::kFailedPrecondition));
+  EXPECT_THAT(out_.str(), HasSubstr("0/0  UNDECODABLE  cp  not put back into facts: "));
+  EXPECT_THAT(out_.str(), HasSubstr("0/1  UNDECODABLE  cp  put back into facts\n"));
+  EXPECT_THAT(out_.str(), HasSubstr("0/2  UNDECODABLE  cp  put back into facts\n"));
+  out_.str("");
+  EXPECT_THAT(ReplayDeadLetters(log_, {}, out_), IsOk());
+  EXPECT_EQ(out_.str(), "0/0  UNDECODABLE  cp  put back into facts\n");
+  EXPECT_EQ(Size(kFacts), 3);
+}
+
+// B214
+TEST_F(ReplayTest, WhatTheBrokerTakesNothingOfEndsIt) {
+  for (int i = 0; i < 150; ++i) PutAside("cp", absl::StrCat(i), "UNDECODABLE");
   Flush();
   broker_->FailProduce(std::vector<int>(100, 29));  // TOPIC_AUTHORIZATION_FAILED: not about one letter.
   EXPECT_THAT(ReplayDeadLetters(log_, {}, out_), StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(out_.str(), HasSubstr("0/99  "));
+  EXPECT_THAT(out_.str(), Not(HasSubstr("0/100  ")));
   EXPECT_THAT(out_.str(), Not(HasSubstr("  put back into")));
 }
 

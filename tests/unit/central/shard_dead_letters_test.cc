@@ -31,12 +31,15 @@ TEST_F(ShardDeadLettersTest, WhatCannotBeDecodedIsPutAsideAndTheRestFlowsOn) {
   EXPECT_EQ(shard().next_offset(kData, 0), 12);
 }
 
-// B63
+// B63 B223
 TEST_F(ShardDeadLettersTest, AFactUnderAnotherPointsKeyIsPutAsideAndNobodyIsTold) {
   Online();
   const Session session = Charging();
   FeedAt(kComplete, 0, FinalOf(session, 1, 1000), "cp_002");
   EXPECT_EQ(Outbox<DeadLetter>().at(0).reason, "WRONG_KEY");
+  ASSERT_FALSE(session.trace.empty());
+  EXPECT_EQ(Outbox<DeadLetter>().at(0).trace, session.trace);
+  EXPECT_EQ(Said<DeadLettered>().at(0).trace, session.trace);
   EXPECT_THAT(Said<Settlement>(), IsEmpty());
   EXPECT_EQ(Get(session.id).state, SessionState::kCharging);
 }

@@ -88,7 +88,7 @@ TEST_F(ShardFactsTest, TheDriverOfTheGrantIsBilledWhateverAFactSays) {
   EXPECT_EQ(Tickets(session.id)[0].driver, DriverId("a"));
 }
 
-// B98
+// B98 B223
 TEST_F(ShardFactsTest, AnAmountThatDiffersRaisesAnAlertAndTheBillIsCentrals) {
   Online();
   const Session session = Charging();
@@ -96,6 +96,8 @@ TEST_F(ShardFactsTest, AnAmountThatDiffersRaisesAnAlertAndTheBillIsCentrals) {
   final.amount_micros = 350'001;
   Feed({final});
   EXPECT_THAT(Alerts(), ElementsAre(AlertKind::kAmountDiffers));
+  ASSERT_FALSE(session.trace.empty());
+  EXPECT_EQ(Outbox<Alert>()[0].trace, session.trace);
   EXPECT_EQ(Tickets(session.id)[0].amount_micros, 350'000);
 }
 

@@ -274,7 +274,8 @@ TEST_P(StoreRecordsTest, OnlyWhatBillsNothingAndIsOldIsPruned) {
   batch.sessions = {is_void(1, SessionState::kDenied), is_void(2, SessionState::kExpired)};
   // Each of these stays, for one reason.
   batch.sessions.push_back(OpenSession(3, SessionState::kCompleted));
-  batch.tickets = {FullTicket(3)};
+  batch.sessions.push_back(is_void(9, SessionState::kExpired));
+  batch.tickets = {FullTicket(3), FullTicket(9)};
   for (int n = 4; n <= 8; ++n) batch.sessions.push_back(is_void(n, static_cast<SessionState>(n - 3)));
   for (int n = 11; n <= 16; ++n) batch.sessions.push_back(is_void(n, SessionState::kExpired));
   Session* const kept = &batch.sessions[batch.sessions.size() - 6];
@@ -294,7 +295,7 @@ TEST_P(StoreRecordsTest, OnlyWhatBillsNothingAndIsOldIsPruned) {
   EXPECT_EQ(store().Prune(At(100), 1000, false).value(), (Pruned{0, 0}));
   RestartAndTake();
   for (int n : {1, 2}) EXPECT_THAT(store().FindSession(Id(n)), StatusIs(StatusCode::kNotFound));
-  for (int n : {3, 4, 5, 6, 7, 8, 11, 12, 13, 14, 15, 16}) EV_EXPECT_OK(store().FindSession(Id(n)));
+  for (int n : {3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15, 16}) EV_EXPECT_OK(store().FindSession(Id(n)));
   EV_EXPECT_OK(store().FindTicket(FullTicket(3).id));
   EXPECT_THAT(store().FindRefusals(Id(20)).value(), IsEmpty());
   EXPECT_THAT(store().FindRefusals(Id(21)).value(), SizeIs(1));
