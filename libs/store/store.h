@@ -193,8 +193,8 @@ class Store {
 
   // Removes what bills nothing and never will, as far as it was last changed before `time`: at most `limit` sessions
   // that were denied or expired, not by a write-off (whose final may come yet), and of which nothing was measured, and
-  // at most `limit` refusals. A fact that names one
-  // of them later is one of an unknown session. Whatever has a ticket stays for ever. With `dry_run` it only counts.
+  // at most `limit` refusals. A fact that names one of them later is one of an unknown session. Whatever has a ticket
+  // stays for ever. With `dry_run` it only counts.
   virtual absl::StatusOr<Pruned> Prune(absl::Time time, int limit, bool dry_run) = 0;
 
   // DataLoss or Internal when what was committed cannot be relied upon any more: a method found damage or a disk that
