@@ -5,6 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "base/text.h"
 #include "cli/evctl/table.h"
@@ -19,6 +21,9 @@ namespace central_pb = evcharging::central::v1;
 
 // Facts come every second; whoever is further behind than this does not keep up.
 constexpr absl::Duration kLag = absl::Seconds(10);
+// Older gaps are history: `evctl get gaps` has them.
+constexpr absl::Duration kNews = absl::Hours(7 * 24);
+constexpr int kNamed = 5;  // Charging points in one line.
 
 Verdict VerdictOf(const central_pb::ComponentHealth& health) {
   switch (health.health()) {
@@ -42,6 +47,25 @@ Finding Part(const char* name, const central_pb::ComponentHealth& health, const 
           verdict == Verdict::kOk ? "" : next_step};
 }
 
+// Those that take no charge, whatever their link says.
+void ExaminePoints(const Central& central, evcharging::common::v1::ChargingPointState state, absl::string_view are,
+                   absl::string_view next_step, std::vector<Finding>& findings) {
+  central_pb::ListChargingPointsRequest request;
+  request.add_states(state);
+  request.set_page_size(kNamed);
+  const auto points = central.Call(central.points, &Central::Points::ListChargingPoints, request);
+  if (!points.ok()) {
+    findings.push_back({Verdict::kFailed, "points", std::string(points.status().message()), ""});
+    return;
+  }
+  std::vector<std::string> ids;
+  for (const auto& point : points->charging_points()) ids.push_back(point.charging_point_id());
+  if (ids.empty()) return;
+  const char* const more = points->next_page_token().empty() ? "" : " and more";
+  findings.push_back({Verdict::kWarning, "points", absl::StrCat(absl::StrJoin(ids, ", "), more, " ", are),
+                      absl::StrCat(next_step, " ", ids[0])});
+}
+
 void ExamineSessions(const Central& central, std::vector<Finding>& findings) {
   central_pb::ListSessionsRequest request;
   request.add_states(evcharging::common::v1::SESSION_STATE_AWAITING_FINAL);
@@ -58,8 +82,9 @@ void ExamineSessions(const Central& central, std::vector<Finding>& findings) {
   const auto gaps = central.Call(central.server, &Central::Server::ListGaps, gaps_request);
   if (!gaps.ok()) {
     findings.push_back({Verdict::kFailed, "gaps", std::string(gaps.status().message()), ""});
-  } else if (gaps->gaps_size() > 0) {
-    findings.push_back({Verdict::kWarning, "gaps", "records of a fact topic were missing",
+  } else if (gaps->gaps_size() > 0 &&
+             gaps->gaps(0).detect_time().seconds() > absl::ToUnixSeconds(absl::Now() - kNews)) {
+    findings.push_back({Verdict::kWarning, "gaps", "records of a fact topic were missing within the last 7 days",
                         "evctl get gaps; finals come again by themselves, samples do not"});
   }
 }
@@ -146,6 +171,10 @@ absl::Status Doctor(const Central& central, const kafka::KafkaConfig& kafka, con
     const auto of_central = Examine(*info);
     findings.insert(findings.end(), of_central.begin(), of_central.end());
     cluster = info->cluster_id();
+    ExaminePoints(central, evcharging::common::v1::CHARGING_POINT_STATE_FAULTED, "FAULTED: no charge begins",
+                  "why: evctl describe point", findings);
+    ExaminePoints(central, evcharging::common::v1::CHARGING_POINT_STATE_STOPPED, "STOPPED: no charge begins",
+                  "if nobody works there: evctl resume point", findings);
     ExamineSessions(central, findings);
   } else {
     findings.push_back({Verdict::kFailed, "central", std::string(info.status().message()), ""});

@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "base/nearest.h"
 #include "base/text.h"
@@ -53,8 +54,10 @@ absl::StatusOr<Enum> ParseState(absl::string_view prefix, const std::string& tex
                                 const std::vector<std::string>& names) {
   Enum value;
   if (parse(absl::StrCat(prefix, absl::AsciiStrToUpper(text)), &value) && value != 0) return value;
+  const std::string meant = DidYouMean(absl::AsciiStrToUpper(text), names);
   return absl::InvalidArgumentError(
-      absl::StrCat("--state: no state \"", Printable(text), "\"", DidYouMean(absl::AsciiStrToUpper(text), names)));
+      absl::StrCat("--state: no state \"", Printable(text), "\"",
+                   meant.empty() ? absl::StrCat("; there are ", absl::StrJoin(names, ", ")) : meant));
 }
 
 absl::Status SetTime(absl::string_view option, const std::string& text, google::protobuf::Timestamp& time) {

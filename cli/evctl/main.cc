@@ -126,7 +126,7 @@ class Program {
       for (const std::string& value : option->results()) {
         if (!value.empty()) continue;
         return absl::InvalidArgumentError(
-            absl::StrCat(command.get_name(), ": ", option->get_name(), " is empty: leave it out, or say which"));
+            absl::StrCat(option->get_name(), ": it is empty; leave it out, or say which"));
       }
     }
     return absl::OkStatus();

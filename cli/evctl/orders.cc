@@ -27,6 +27,11 @@ absl::Status CheckWhat(absl::string_view command, const OrderOptions& options, c
     return NotOneOf(command, options.what, kinds);
   }
   const bool is_all = options.what == "all";
+  // What the API means by it is too much for a slip of the finger.
+  if (options.what == "point" && options.id == "-") {
+    return absl::InvalidArgumentError(
+        absl::StrCat(command, " point -: which one? all of them: evctl ", command, " all"));
+  }
   if (is_all == options.id.empty()) return absl::OkStatus();
   return absl::InvalidArgumentError(is_all
                                         ? absl::StrCat(command, " all takes no id, not \"", Printable(options.id), "\"")
@@ -78,9 +83,19 @@ absl::Status Stop(const Central& central, const OrderOptions& options, std::ostr
 
 absl::Status Resume(const Central& central, const OrderOptions& options, std::ostream& out) {
   if (auto status = CheckWhat("resume", options, {"point", "all"}); !status.ok()) return status;
-  return PrintPoints(central.Call(central.points, &Central::Points::ResumeChargingPoint,
-                                  PointOrder<central_pb::ResumeChargingPointRequest>(options)),
-                     out);
+  const auto resumed = central.Call(central.points, &Central::Points::ResumeChargingPoint,
+                                    PointOrder<central_pb::ResumeChargingPointRequest>(options));
+  if (auto status = PrintPoints(resumed, out); !status.ok() || options.what != "all") return status;
+  central_pb::ListChargingPointsRequest request;
+  request.add_states(evcharging::common::v1::CHARGING_POINT_STATE_STOPPED);
+  request.set_page_size(1);
+  const auto stopped = central.Call(central.points, &Central::Points::ListChargingPoints, request);
+  if (!stopped.ok()) return stopped.status();
+  if (stopped->charging_points_size() > 0) {
+    out << "some stay STOPPED by a stop of their own: evctl get points --state stopped, evctl resume point "
+        << Printable(stopped->charging_points(0).charging_point_id()) << '\n';
+  }
+  return absl::OkStatus();
 }
 
 absl::Status WriteOff(const Central& central, const OrderOptions& options, std::ostream& out) {

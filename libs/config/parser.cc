@@ -191,7 +191,8 @@ void Parser::Impl::ReadEnvironment(const std::vector<std::string>& environment, 
     variables.erase(entry->option.variable());
   }
   for (const auto& [name, ignored] : variables) {
-    if (absl::StartsWith(name, "EV_") && name != "EV_CONFIG")
+    // EV_CENTRAL is exported by whoever uses evctl in the same shell.
+    if (absl::StartsWith(name, "EV_") && name != "EV_CONFIG" && name != "EV_CENTRAL")
       warnings.push_back(
           absl::StrCat("unknown environment variable ", Printable(name), DidYouMean(name, Names(&Option::variable))));
   }

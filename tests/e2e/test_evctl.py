@@ -82,7 +82,7 @@ class Evctl(ProcessTest):
                             ("get sessions --since 1h", "--since is no filter of sessions"),
                             ("get points --state chargin", "did you mean CHARGING?"), ("get points -o xml", "-o: table"),
                             ("watch tickets", "watch points or sessions"), ("write-off", "which session?"),
-                            ("stop point ''", "id is empty"), ("log-level debug --for ''", "--for is empty"),
+                            ("stop point ''", "id: it is empty"), ("stop point -", "evctl stop all"), ("resume point -", "evctl resume all"), ("log-level debug --for ''", "--for: it is empty"),
                             ("backup copy.db --timeout 5", "--timeout")):
             with self.subTest(words):
                 self.assertIn(said, self.evctl(net, *shlex.split(words), code=2))
@@ -297,6 +297,17 @@ class Evctl(ProcessTest):
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertRegex(done.stdout, r"(?m)^ok +points +2 of 2 connected$")
         self.assertRegex(done.stdout, r"(?m)^ok +kafka ")
+        self.assertNotIn("warning", done.stdout)
+        self.evctl(net, "stop", "point", "cp_001", "--reason", "cable damaged")
+        net.engine_call("cp_002", "InjectFault", {"fault": "relay stuck"})
+        net.wait_state("cp_002", "FAULTED")
+        done = run("evctl", "doctor", "--central", net.central_address, "--kafka-brokers", net.broker)
+        self.assertRegex(done.stdout, r"(?m)^warning +points +cp_002 FAULTED: no charge begins\n +why: evctl describe point cp_002$")
+        self.assertRegex(done.stdout, r"(?m)^warning +points +cp_001 STOPPED: no charge begins\n +if .*: evctl resume point cp_001$")
+        for cp, why in (("cp_001", "is out of order: cable damaged"), ("cp_002", "is faulted: relay stuck")):
+            self.assertIn(why, self.evctl(net, "charge", cp, "--driver", "ann", code=1))
+        self.assertIn("evctl resume point cp_001", self.evctl(net, "resume", "all"))
+        self.evctl(net, "resume", "point", "cp_001")
         net.monitors["cp_002"].kill()
         net.wait_state("cp_002", "DISCONNECTED")
         done = run("evctl", "doctor", "--central", net.central_address, "--kafka-brokers", net.broker)

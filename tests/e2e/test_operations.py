@@ -250,7 +250,7 @@ class Operations(ProcessTest):
             with self.subTest(words):
                 self.assertIn(said, self.replay(net, *words.split(), code=2))
         for words, said in ((["list", "3"], "lists all"), (["list", "--all"], "takes none of"), (["show", "1/x"], "is no OFFSET"),
-                            (["show"], "which one?"), (["replay", "--all", "--reason", ""], "--reason is empty")):
+                            (["show"], "which one?"), (["replay", "--all", "--reason", ""], "--reason: it is empty")):
             with self.subTest(words):
                 done = run("evctl", "dead-letters", *words, "--kafka-brokers", net.broker)
                 self.assertEqual(done.returncode, 2)

@@ -15,6 +15,10 @@ Failure Denied(DenialReason reason, absl::string_view text, const SessionId& ses
   return Failure{absl::Status(CodeOf(reason), text), std::string(Name(reason)), reason, session};
 }
 
+std::string Because(absl::string_view reason) {
+  return reason.empty() ? "" : absl::StrCat(": ", reason);
+}
+
 Failure UnknownSession(const SessionId& id) {
   return Failure{absl::NotFoundError(absl::StrCat("no session ", id.value())), "SESSION_UNKNOWN"};
 }
@@ -51,9 +55,10 @@ std::optional<Failure> Shard::WhyNotOffered(const CpId& cp, const Moment& now) {
     case PointState::kDisconnected:
       return denied(DenialReason::kPointDisconnected, "is disconnected");
     case PointState::kFaulted:
-      return denied(DenialReason::kPointFaulted, "is faulted");
+      return denied(DenialReason::kPointFaulted, absl::StrCat("is faulted", Because(point->report.fault)));
     case PointState::kStopped:
-      return denied(DenialReason::kPointStopped, "is out of order");
+      return denied(DenialReason::kPointStopped,
+                    absl::StrCat("is out of order", Because(CausesOf(*point).at(0).reason)));
     case PointState::kReserved:
       return denied(DenialReason::kPointBusy, "is reserved");
     case PointState::kCharging:

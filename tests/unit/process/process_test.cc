@@ -13,6 +13,7 @@
 #include "process/listen.h"
 #include "process/stop_signal.h"
 #include "process/version.h"
+#include "tests/support/logged_lines.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 
@@ -20,6 +21,7 @@ namespace ev::process {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
 
@@ -149,7 +151,9 @@ TEST(ListenTest, OnlyADefaultPortThatIsTakenMoves) {
     if (port == 0) return 40000;
     return port == 1 ? absl::UnavailableError("taken") : absl::StatusOr<int>(absl::InternalError("broken"));
   };
+  const LoggedLines logged;
   EXPECT_EQ(*ListenOrMove(1, true, taken_but_for_zero), 40000);
+  EXPECT_THAT(logged.Get(), ElementsAre(HasSubstr("warn default port is taken, any free one is used port=1")));
   EXPECT_THAT(ListenOrMove(1, false, taken_but_for_zero), StatusIs(absl::StatusCode::kUnavailable));
   EXPECT_THAT(ListenOrMove(2, true, taken_but_for_zero), StatusIs(absl::StatusCode::kInternal));
 }
