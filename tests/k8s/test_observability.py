@@ -154,7 +154,8 @@ class ObservabilityTest(unittest.TestCase):
 
     def noticed(self, name, fault, verb):
         """The alerts of a file whose cases fail when each of them has this fault; of the cases, those with this verb."""
-        rules, cases = copy.deepcopy(self.rules[name]), read(observability.CASES / name)
+        rules, text = copy.deepcopy(self.rules[name]), (observability.CASES / name).read_text(encoding="utf-8")
+        cases = yaml.safe_load(re.sub(r"values: (.+)", r'values: "\1"', text))  # 0x10 is a series, no number.
         for alert_rule in observability.alerts_of({name: rules}):
             fault(alert_rule)
         cases["rule_files"] = ["recording.yaml", name]
@@ -172,6 +173,18 @@ class ObservabilityTest(unittest.TestCase):
             hasty = self.noticed(name, lambda a: a.pop("for", None), ["fires", "stays"])
             self.assertEqual((never, always), (set(alerts), set(alerts)))
             self.assertEqual(hasty, {alert for alert, rule in alerts.items() if "for" in rule})
+
+    def test_what_was_counted_before_the_first_scrape_is_an_increase(self):
+        for name in set(self.rules) - {"recording.yaml"}:
+            # Who waits sees what goes on, and that is scraped.
+            alerts = [a for a in observability.alerts_of({name: self.rules[name]}) if "increase(" in a["expr"] and "for" not in a]
+            for rule in alerts:
+                windows = set(re.findall(r"increase\([^)]*\[(\w+)\]\)", rule["expr"]))
+                self.assertEqual(windows, set(re.findall(r"instance:process_unseen:(\w+)", rule["expr"])), rule["alert"])
+            blind = self.noticed(name, lambda a: a.update(expr=a["expr"].replace(":process_unseen:", ":gone:")), ["fires"])
+            credulous = self.noticed(name, lambda a: a.update(
+                expr=re.sub(r"instance:process_unseen:\w+", "process_start_time_seconds", a["expr"])), ["stays"])
+            self.assertEqual((blind, credulous), ({a["alert"] for a in alerts}, {a["alert"] for a in alerts}))
 
     def test_every_alert_has_severity_words_cases_and_a_runbook(self):
         self.assertGreater(len(observability.alerts_of(self.rules)), 20)
