@@ -378,6 +378,14 @@ def a_monitor_outlives_its_engine(objects):
             yield f"{title(workload)}: its Monitor is no sidecar and may end before the Engine"
 
 
+def no_rollout_ends_a_charge(objects):
+    """An Engine's facts are in its memory: its pod is replaced when somebody has seen that its point is free."""
+    for workload, pod in pods(objects):
+        is_engines = any(is_ours(c) and OUR_IMAGES.match(c["image"])[1] == "engine" for c in containers(pod))
+        if is_engines and workload["spec"].get("updateStrategy") != {"type": "OnDelete"}:
+            yield f"{title(workload)}: an update ends the charges that run"
+
+
 def kafka_nodes_find_each_other(objects):
     for workload, pod in pods(objects):
         if not any(c["image"].startswith("apache/kafka") for c in containers(pod)):
@@ -483,7 +491,7 @@ RULES = [
     services_do_not_leak_into_the_environment, there_is_time_to_stop, labels_say_what_it_is,
     what_cannot_change_bears_no_version, images_are_of_one_version, images_name_no_registry,
     grpc_services_are_headless, changed_config_restarts_pods, a_store_has_one_writer, a_monitor_outlives_its_engine,
-    kafka_nodes_find_each_other, what_is_called_can_be_reached, metrics_can_be_scraped,
+    no_rollout_ends_a_charge, kafka_nodes_find_each_other, what_is_called_can_be_reached, metrics_can_be_scraped,
 ]
 OVERLAY_RULES = [*RULES, insecure_ports_are_fenced]  # The bases alone have no policies: components bring them.
 

@@ -138,6 +138,8 @@ FAULTS = [
      lambda o: at(o, "StatefulSet", "central")["spec"]["volumeClaimTemplates"][0]["spec"].update(
          accessModes=["ReadWriteOnce"])),
     ("a_monitor_outlives_its_engine", "no sidecar", unsidecar),
+    ("no_rollout_ends_a_charge", "ends the charges that run",
+     lambda o: at(o, "StatefulSet", "charging-point")["spec"].update(updateStrategy={"type": "RollingUpdate"})),
     ("kafka_nodes_find_each_other", "wait for the others",
      lambda o: at(o, "StatefulSet", "kafka")["spec"].pop("podManagementPolicy")),
     ("kafka_nodes_find_each_other", "not found",
