@@ -82,7 +82,7 @@ TEST_F(ReplayTest, WhatIsRefusedInCompanyIsPutBackAlone) {
   for (int i = 0; i < 3; ++i) PutAside("cp", absl::StrCat(i), "UNDECODABLE");
   Flush();
   log_.kafka.extra.push_back({"linger.ms", "500"});  // All three are one batch.
-  broker_->FailProduce({87, 87});  // INVALID_RECORD: the batch, and the first of it alone.
+  broker_->FailProduce({87, 87});                    // INVALID_RECORD: the batch, and the first of it alone.
   EXPECT_THAT(ReplayDeadLetters(log_, {}, out_), StatusIs(absl::StatusCode::kFailedPrecondition));
   EXPECT_THAT(out_.str(), HasSubstr("0/0  UNDECODABLE  cp  not put back into facts: "));
   EXPECT_THAT(out_.str(), HasSubstr("0/1  UNDECODABLE  cp  put back into facts\n"));
