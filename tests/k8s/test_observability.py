@@ -41,14 +41,18 @@ def sources():
 
 
 def compose_findings(service):
-    """What is wrong with a service of the compose file."""
-    for mount in service["volumes"]:
+    """What is wrong with a service of a compose file."""
+    if service.get("read_only") is not True:
+        yield "may write its image"
+    if service.get("cap_drop") != ["ALL"] or "no-new-privileges:true" not in service.get("security_opt", []):
+        yield "keeps capabilities"
+    for mount in service.get("volumes", []):
         source = mount.split(":")[0]
         if source.startswith(".") and not (DOCKER / source).exists():
             yield f"{source} is not there"
         if source.startswith(".") and not mount.endswith(":ro"):
             yield f"{source} may be written"
-    for port in service["ports"]:
+    for port in service.get("ports", []):
         if not port.startswith("127.0.0.1:"):
             yield f"{port} is open to everybody"
 
@@ -228,7 +232,7 @@ class ObservabilityTest(unittest.TestCase):
 
     def test_compose_mounts_what_kubernetes_mounts_and_listens_on_loopback(self):
         services = read(DOCKER / "compose.observability.yaml")["services"]
-        for service in services.values():
+        for service in [*services.values(), *read(DOCKER / "compose.yaml")["services"].values()]:
             self.assert_none(compose_findings(service))
         objects = rendering.load(rendering.kustomize(rendering.K8S / "overlays/production"))
         for name, service in services.items():
@@ -241,7 +245,25 @@ class ObservabilityTest(unittest.TestCase):
         for folder in ("prometheus/rules:", "grafana/dashboards:", "grafana/datasources.yaml:", "grafana/providers.yaml:"):
             self.assertIn(f"../k8s/components/observability/{folder}", mounts)
         faulty = {"volumes": ["./gone.yml:/etc/x:ro", "./prometheus.yml:/etc/y"], "ports": ["9090:9090"]}
-        self.assertEqual(len(list(compose_findings(faulty))), 3)
+        self.assertEqual(len(list(compose_findings(faulty))), 5)
+
+    def test_kafka_in_compose_is_that_of_kubernetes(self):
+        """Its command, variables and what it writes were tried as a pod (test_kafka.py)."""
+        services = read(DOCKER / "compose.yaml")["services"]
+        objects = rendering.load(rendering.kustomize(rendering.RELEASE_OVERLAY))
+        pod = policy.template(policy.find(objects, "StatefulSet", "kafka"))["spec"]
+        cluster = dict(re.findall(r"^(KAFKA_\w+)=(.*)$", (rendering.K8S / "base/kafka/cluster.env").read_text(encoding="utf-8"), re.M))
+        for name, container in zip(("kafka-format", "kafka"), policy.containers(pod)):
+            service = services[name]
+            wanted = [word.replace("$(KAFKA_CLUSTER_ID)", service["environment"]["KAFKA_CLUSTER_ID"]) for word in container["command"]]
+            memory = [word for word in [*wanted, *service["command"]] if re.match(r"-Xm|-XX:\w+RAM", word)]
+            self.assertEqual([w for w in service["entrypoint"] + service["command"] if w not in memory],
+                             [w for w in wanted if w not in memory])
+            self.assertEqual(service["image"], container["image"])
+            self.assertEqual(set(service["environment"]) | set(cluster), {*cluster, *(v["name"] for v in container["env"])})
+            places = {mount.split(":")[1] for mount in service["volumes"]} | {mount.split(":")[0] for mount in service["tmpfs"]}
+            self.assertEqual({mount.removesuffix("/data") for mount in places},
+                             {mount["mountPath"] for mount in container["volumeMounts"]})
 
     def test_in_compose_every_program_is_scraped_as_the_job_of_its_name(self):
         services = read(DOCKER / "compose.yaml")["services"]
