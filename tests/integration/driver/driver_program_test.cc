@@ -191,7 +191,7 @@ TEST_F(DriverProgramTest, ABadFileOfRequestsIsAMisconfigurationThatNamesTheLine)
   Start({"--requests", dir_.File("requests")});
   EXPECT_EQ(ExitCode(), 2);
   EXPECT_THAT(Err(), HasSubstr("--requests"));
-  EXPECT_THAT(Err(), HasSubstr("requests:2: charging point id contains"));
+  EXPECT_THAT(Err(), HasSubstr("requests:2: a line is one charging point id"));
   EXPECT_THAT(central_.starts(), SizeIs(0));
 }
 
