@@ -122,10 +122,10 @@ absl::StatusOr<Chosen> ReadLetters(const ReadLogOptions& log, const ReplayOption
         if (!options.reason.empty() && !absl::EqualsIgnoreCase(reason, options.reason)) return true;
         is_reason_known = true;
         if ((!places->empty() && !is_named) || in.broker_time < options.since) return true;
-        chosen.has_any = true;
         const bool was_put_back = marks->contains(place);
         // Of many it is no news that some were put back before.
         if (was_put_back && !is_named) return true;
+        chosen.has_any = true;
         Letter letter = ToLetter(log, place, in);
         if (const std::string why_not = WhyNot(log, letter, was_put_back); !why_not.empty()) {
           out << LineStart(letter) << "left alone: " << why_not << '\n';

@@ -209,7 +209,7 @@ class Operations(ProcessTest):
         dry = self.replay(net, "--reason", "WRONG_PARTITION", "--dry-run")
         self.assertEqual(dry.count("would be put back into charging_session_complete"), 2)
         self.assertEqual(len(net.topic("charging_session_complete")), 2)
-        self.assertEqual(self.replay(net, "--reason", "NONSENSE"), "none\n")
+        self.assertIn("its reasons: WRONG_PARTITION", self.replay(net, "--reason", "NONSENSE", code=1))
         done = self.replay(net, "--reason", "WRONG_PARTITION", "--since", "1h")
         self.assertEqual(done.count("put back into charging_session_complete"), 2)
         ended = net.wait_session(session, "COMPLETED")
